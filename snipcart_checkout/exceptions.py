@@ -1,0 +1,91 @@
+"""Everything that can go wrong between Snipcart, a payment backend and us.
+
+SnipcartError
+├── SnipcartUnavailable   not reached, too slow, or out of order: try again later
+├── TokenRefused          Snipcart does not know the token, or it belongs to another shop: do not try again
+│   └── TokenMalformed    no token, or nothing that Snipcart could have issued: never sent anywhere
+├── BadAnswer             Snipcart answered something that cannot be understood or cannot be paid
+│   └── UnpayableOrder    the order's amount or currency cannot be paid exactly
+└── ConfirmationRefused   Snipcart refused to record the outcome of a payment
+NotificationRefused       a provider's notification that could not be verified (also a SuspiciousOperation)
+RefundError               a refund that was not made
+├── RefundNotPossible     not refundable, more than is left, or declined by the provider
+└── RefundUncertain       the provider's answer is not known; the amount stays reserved
+"""
+
+from __future__ import annotations
+
+from django.core.exceptions import SuspiciousOperation
+
+__all__ = [
+    "BadAnswer",
+    "ConfirmationRefused",
+    "NotificationRefused",
+    "RefundError",
+    "RefundNotPossible",
+    "RefundUncertain",
+    "SnipcartError",
+    "SnipcartUnavailable",
+    "TokenMalformed",
+    "TokenRefused",
+    "UnpayableOrder",
+]
+
+
+class SnipcartError(Exception):
+    """Base of every failure in talking with Snipcart.
+
+    The message is meant for the log. It never holds a token, a key or Snipcart's own text.
+    ``status`` is Snipcart's HTTP status, or None when there was no answer.
+    """
+
+    def __init__(self, message: str = "", *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SnipcartUnavailable(SnipcartError):
+    """Snipcart could not be reached, was too slow, or answered 408, 425, 429 or 5xx.
+
+    Whether Snipcart acted on the request is unknown. ``retry_after`` is in seconds.
+    """
+
+    def __init__(self, message: str = "", *, status: int | None = None, retry_after: int = 5) -> None:
+        super().__init__(message, status=status)
+        self.retry_after = retry_after
+
+
+class TokenRefused(SnipcartError):
+    """Snipcart refuses the token, or its session belongs to a shop that is not ours."""
+
+
+class TokenMalformed(TokenRefused):
+    """The request holds no token, two different ones, or one that Snipcart cannot have issued."""
+
+
+class BadAnswer(SnipcartError):
+    """A redirect, an unreadable body, or an amount or currency that cannot be paid exactly."""
+
+
+class UnpayableOrder(BadAnswer):
+    """The order's total is zero, negative, too large or too precise, or its currency is unknown."""
+
+
+class ConfirmationRefused(SnipcartError):
+    """Snipcart answered a confirmation with a definite 4xx, found in ``status``."""
+
+
+class NotificationRefused(SuspiciousOperation):
+    """Raised by a backend whose notification is malformed or fails verification; answered with 400."""
+
+
+class RefundError(Exception):
+    """Base of the reasons for which a refund was not made."""
+
+
+class RefundNotPossible(RefundError):
+    """Nothing was refunded, and asking again will not help. The message may be shown to the merchant."""
+
+
+class RefundUncertain(RefundError):
+    """The provider may or may not have refunded; ``snipcart_settle`` finds out."""
