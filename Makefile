@@ -1,0 +1,67 @@
+# Needs Python 3.10 or newer and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# Servers besides SQLite are asked for by name: make test DATABASES="postgresql mariadb sqlite"
+DATABASES ?= $(if $(REQUIRE_DATABASES),postgresql mariadb,) sqlite
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/.demo ## the example shop with the sandbox beside it, on one port (PORT=8000)
+	@export PORT=$${PORT:-$$($(BIN)/python -c "$$free_port")} && \
+	$(BIN)/python manage.py migrate --verbosity 0 && \
+	printf '\n  Open  http://127.0.0.1:%s/   and buy something. Ctrl+C stops the shop.\n\n' "$$PORT" && \
+	exec $(BIN)/python manage.py runserver --noreload "127.0.0.1:$$PORT"
+
+test: $(VENV)/.test ## every test, on SQLite; the browser's where a Chromium is found
+	@for database in $(DATABASES); do \
+	  echo "== $$database"; \
+	  TEST_DATABASE=$$database $(BIN)/python -m pytest -q -n 2 $(ARGS) || exit; \
+	done
+
+check: $(VENV)/.check ## lint, format, types, migrations and translations
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run --verbosity 0
+	@$(BIN)/python .ci/translations.py
+	@echo "check: all is well"
+
+bench: $(VENV)/.test ## the page's speed beside a naive view's, against performance goals
+	@$(BIN)/python -m bench
+
+clean: ## forget everything that was installed or built
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The first port from 8000 on that nobody listens on.
+define free_port
+import socket
+def free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+print(next(filter(free, range(8000, 8100))))
+endef
+export free_port
+
+# A stamp per set of dependencies: the second run installs nothing and needs no network.
+$(VENV)/.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one: make PYTHON=python3.12 ...")'
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "This Python has no venv module; on Debian: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/.demo: EXTRAS = demo
+$(VENV)/.test: EXTRAS = test$(if $(findstring postgresql,$(DATABASES)),$(comma)postgres)$(if $(findstring mariadb,$(DATABASES)),$(comma)mariadb)
+$(VENV)/.check: EXTRAS = test,check
+comma := ,
+
+$(VENV)/.demo $(VENV)/.test $(VENV)/.check: setup.cfg pyproject.toml $(VENV)/.venv
+	@echo "Installing what make $(patsubst .%,%,$(notdir $@)) needs ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@touch $@

@@ -1,0 +1,122 @@
+"""The built wheel, installed by a stranger into an empty environment, gives a working page."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+
+SETTINGS = """
+INSTALLED_APPS += ["snipcart_checkout"]
+SNIPCART_CHECKOUT = {"PUBLIC_URL": "https://pay.shop.example", "STORES": {"live": {
+    "API_KEYS": ["k3y-0f-the-gateway-9d1e"], "SHOP_HOSTS": ["shop.example"],
+    "METHODS": {"acme_transfer": {
+        "BACKEND": "snipcart_checkout.backends.manual.ManualBackend", "NAME": "Bank transfer"}},
+}}}
+"""
+
+URLS = """
+from django.urls import include, path
+urlpatterns = [path("checkout/", include("snipcart_checkout.urls"))]
+"""
+
+# Runs inside the scratch project, with the interpreter of the empty environment.
+VISIT = """
+import django; django.setup()
+import snipcart_checkout
+from django.contrib.staticfiles import finders
+from django.test import Client
+answer = Client(SERVER_NAME="localhost").get("/checkout/")
+print(snipcart_checkout.__file__)
+print(answer.status_code, answer["Content-Type"], answer["Cache-Control"])
+print(finders.find("snipcart_checkout/checkout.css"))
+print(answer.content.decode())
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(
+        ROOT / "snipcart_checkout", source / "snipcart_checkout", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist", cwd=source)
+    (built,) = (source / "dist").glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter that knows nothing but the wheel and, so that no network is needed, our dependencies."""
+    home = tmp_path_factory.mktemp("empty-environment")
+    run(sys.executable, "-m", "venv", "--without-pip", home, cwd=home)
+    (site_packages,) = home.glob("lib/python*/site-packages")
+    with ZipFile(wheel) as archive:
+        archive.extractall(site_packages)
+    # A directory named in a .pth file is searched last, and .pth files inside it are not read: an editable install of
+    # the working tree stays invisible.
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return home / "bin" / "python"
+
+
+@pytest.fixture
+def project(python: Path, tmp_path: Path) -> Path:
+    run(python, "-m", "django", "startproject", "scratch", tmp_path, cwd=tmp_path)
+    with (tmp_path / "scratch" / "settings.py").open("a") as settings:
+        settings.write(SETTINGS)
+    (tmp_path / "scratch" / "urls.py").write_text(URLS)
+    return tmp_path
+
+
+def test_the_wheel_holds_every_file_that_is_not_python(wheel: Path) -> None:
+    held = set(ZipFile(wheel).namelist())
+    package = ROOT / "snipcart_checkout"
+    needed = {
+        path.relative_to(ROOT).as_posix()
+        for pattern in ("templates/**/*.*", "static/**/*.*", "locale/**/*.mo", "py.typed")
+        for path in (*package.glob(pattern), *(package / "sandbox").glob(pattern))
+    }
+    assert needed <= held
+    for kind in ("templates/", "static/", "locale/fr/LC_MESSAGES/", "py.typed"):
+        assert any(name.startswith(f"snipcart_checkout/{kind}") for name in needed), kind
+
+
+def test_the_wheel_holds_every_module_and_nothing_of_the_repository(wheel: Path) -> None:
+    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "snipcart_checkout").rglob("*.py")}
+    assert modules <= held
+    assert "snipcart_checkout/migrations/0001_initial.py" in held
+    assert {name.split("/")[0] for name in held} == {"snipcart_checkout"}
+
+
+def test_six_lines_of_settings_and_a_path_give_the_page(project: Path, python: Path) -> None:
+    run(python, "manage.py", "check", "--fail-level", "WARNING", cwd=project)
+    run(python, "manage.py", "migrate", "--verbosity", "0", cwd=project)
+    visit = f"import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'scratch.settings'\n{VISIT}"
+    package, headers, stylesheet, *page = run(python, "-W", "error", "-c", visit, cwd=project).splitlines()
+    installed = python.parent.parent
+    assert Path(package).is_relative_to(installed)
+    assert headers == "400 text/html; charset=utf-8 no-store, private"
+    assert Path(stylesheet).is_relative_to(installed)
+    assert '<html lang="en' in "\n".join(page)
+    assert "/static/snipcart_checkout/checkout.css" in "\n".join(page)
+
+
+def test_the_installed_package_needs_no_migration_of_its_own(project: Path, python: Path) -> None:
+    run(python, "manage.py", "makemigrations", "--check", "--dry-run", cwd=project)

@@ -1,0 +1,10 @@
+"""The app where a site would mount it, the sandbox beside it."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("checkout/", include("snipcart_checkout.urls")),
+    path("sandbox/", include("snipcart_checkout.sandbox.urls")),
+    path("admin/", admin.site.urls),
+]
