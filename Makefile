@@ -19,10 +19,11 @@ demo: $(VENV)/.demo ## the example shop with the sandbox beside it, on one port 
 	printf '\n  Open  http://127.0.0.1:%s/   and buy something. Ctrl+C stops the shop.\n\n' "$$PORT" && \
 	exec $(BIN)/python manage.py runserver --noreload "127.0.0.1:$$PORT"
 
-test: $(VENV)/.test ## every test, on SQLite; the browser's where a Chromium is found
+test: $(VENV)/.test $(patsubst %,$(VENV)/.%,$(filter-out sqlite,$(DATABASES))) ## every test, on SQLite; the browser's where a Chromium is found
 	@for database in $(DATABASES); do \
 	  echo "== $$database"; \
-	  TEST_DATABASE=$$database $(BIN)/python -m pytest -q -n 2 $(ARGS) || exit; \
+	  if [ $$database = sqlite ]; then only=''; else only='not browser'; fi; \
+	  TEST_DATABASE=$$database $(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "$$only" $(ARGS) || exit; \
 	done
 
 check: $(VENV)/.check ## lint, format, types, migrations and translations
@@ -57,11 +58,12 @@ $(VENV)/.venv:
 	@touch $@
 
 $(VENV)/.demo: EXTRAS = demo
-$(VENV)/.test: EXTRAS = test$(if $(findstring postgresql,$(DATABASES)),$(comma)postgres)$(if $(findstring mariadb,$(DATABASES)),$(comma)mariadb)
+$(VENV)/.test: EXTRAS = test
 $(VENV)/.check: EXTRAS = test,check
-comma := ,
+$(VENV)/.postgresql: EXTRAS = postgres
+$(VENV)/.mariadb: EXTRAS = mariadb
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.check: setup.cfg pyproject.toml $(VENV)/.venv
-	@echo "Installing what make $(patsubst .%,%,$(notdir $@)) needs ..."
+$(addprefix $(VENV)/.,demo test check postgresql mariadb): setup.cfg pyproject.toml $(VENV)/.venv
+	@echo "Installing the packages for $(patsubst .%,%,$(notdir $@)) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@

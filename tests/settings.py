@@ -78,7 +78,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "snipcart_checkout",
-    "snipcart_checkout.sandbox",
+    *(
+        ["snipcart_checkout.sandbox"]
+        if (Path(__file__).parent.parent / "snipcart_checkout/sandbox/apps.py").exists()
+        else []
+    ),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -21,6 +21,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{part: FOUNDATION - {"__init__"} for part in FOUNDATION},
     "__init__": set(),
     **dict.fromkeys(LEAVES, FOUNDATION),
+    # How bytes get to Snipcart, under the client that knows what they mean.
+    "transport": FOUNDATION,
+    "client": FOUNDATION | {"transport"},
     "services": FOUNDATION | LEAVES,
     **dict.fromkeys(DOORS, FOUNDATION | SERVICES),
     "urls": DOORS,
@@ -28,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testing": {"sandbox"},
     # Called by Django, not by us: they stand outside the order, and nothing imports them.
     **dict.fromkeys(("admin", "checks", "management"), FOUNDATION | LEAVES | SERVICES),
-    "apps": {"checks", *FOUNDATION, *SERVICES},
+    "apps": {"checks", "transport", *FOUNDATION, *SERVICES},
     "migrations": FOUNDATION | {"models"},
 }
 
