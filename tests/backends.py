@@ -200,7 +200,8 @@ class ScriptedBackend(PaymentBackend):
         if kind == "redirect":
             url = knobs.get("redirect_url", f"{PROVIDER_ORIGIN}/pay/{charge.reference}")
             return Redirect(url, f"order-{charge.reference}")
-        return _result(kind, charge, knobs)
+        result: ChargeResult = _result(kind, charge, knobs)
+        return result
 
     def lookup(self, charge: Charge) -> LookupResult:
         self.provider.log("lookup", charge.reference)
@@ -208,7 +209,8 @@ class ScriptedBackend(PaymentBackend):
         kind = knobs.get("lookup", "recorded")
         if kind == "recorded":
             kind = self._recorded(charge.reference)
-        return _result(kind, charge, knobs)
+        result: LookupResult = _result(kind, charge, knobs)
+        return result
 
     def refund(self, refund: RefundRequest) -> RefundResult:
         self.provider.log("refund", refund.reference)

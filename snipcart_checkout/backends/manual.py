@@ -1,0 +1,108 @@
+"""A backend for money that arrives by itself: bank transfer, cheque, or cash at the counter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from django.core import checks
+from django.utils import translation
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from snipcart_checkout.backends.base import Charge, ChargeResult, PaymentBackend, Pending
+from snipcart_checkout.backends.options import unknown_options
+
+__all__ = ["ManualBackend"]
+
+_ACCOUNT: Final = ("ACCOUNT_HOLDER", "IBAN", "BIC", "BANK")
+_OPTIONS: Final = frozenset({*_ACCOUNT, "INSTRUCTIONS"})
+
+
+class ManualBackend(PaymentBackend):
+    """Tells the shopper how to pay and leaves the payment pending until staff mark it received or lapsed.
+
+    Every option is a text and may be left out: ``ACCOUNT_HOLDER``, ``IBAN``, ``BIC`` and ``BANK`` are listed under
+    the instructions; ``INSTRUCTIONS`` replaces their opening sentence and may be a lazy translation.
+
+    Nothing here can see the money, so there is nothing to look up. Nothing can send it back either: a refund
+    asked for in Snipcart's dashboard is refused with the reason, because answering it would tell the customer
+    that money is on its way which nobody has sent.
+    """
+
+    repeat_is_safe = True
+
+    def charge(self, charge: Charge) -> ChargeResult:
+        """Return Pending with the instructions, in the language of the charge."""
+        with translation.override(charge.language):
+            return Pending(f"manual-{charge.reference}", "\n".join(self._lines(charge)))
+
+    def check(self) -> list[checks.CheckMessage]:
+        """Warn of unknown options, of options that are no text, and of an IBAN whose check digits are wrong."""
+        return [*unknown_options(self, _OPTIONS), *self._unreadable_options(), *self._wrong_iban()]
+
+    def _lines(self, charge: Charge) -> Iterator[str]:
+        account = [key for key in _ACCOUNT if self._text(key)]
+        yield self._text("INSTRUCTIONS") or _opening(to_account=bool(account))
+        yield _line(_("Amount"), f"{number_format(charge.amount, force_grouping=True)} {charge.currency}")
+        for key in account:
+            yield _line(_label(key), self._text(key))
+        yield _line(_("Payment reference"), str(charge.reference))
+
+    def _text(self, key: str) -> str:
+        value = self.options.get(key)
+        return str(value).strip() if isinstance(value, (str, Promise)) else ""
+
+    def _unreadable_options(self) -> list[checks.CheckMessage]:
+        return [
+            checks.Warning(
+                _("{option} of {store}/{method} is not a text and is not shown.").format(
+                    option=key, store=self.store, method=self.method
+                ),
+                hint=_("Put it in quotation marks, or leave it out."),
+                id="snipcart_checkout.W212",
+            )
+            for key in sorted(_OPTIONS & self.options.keys())
+            if self.options[key] is not None and not isinstance(self.options[key], (str, Promise))
+        ]
+
+    def _wrong_iban(self) -> list[checks.CheckMessage]:
+        iban = self._text("IBAN")
+        if not iban or _is_iban(iban):
+            return []
+        return [
+            checks.Warning(
+                _("IBAN of {store}/{method} is mistyped: its check digits do not fit.").format(
+                    store=self.store, method=self.method
+                ),
+                hint=_(
+                    "Copy it from a bank statement; write an account number of another kind into INSTRUCTIONS."
+                ),
+                id="snipcart_checkout.W213",
+            )
+        ]
+
+
+def _opening(*, to_account: bool) -> str:
+    if to_account:
+        return _("Please transfer the amount to this account and give the payment reference.")
+    return _("Please give the payment reference when you pay.")
+
+
+def _label(key: str) -> str:
+    labels = {"ACCOUNT_HOLDER": _("Account holder"), "IBAN": _("IBAN"), "BIC": _("BIC"), "BANK": _("Bank")}
+    return labels[key]
+
+
+def _line(label: str, value: str) -> str:
+    return _("{label}: {value}").format(label=label, value=value)
+
+
+def _is_iban(text: str) -> bool:
+    """ISO 13616: the first four characters moved to the end, letters read as 10 to 35, the rest of 97 is 1."""
+    iban = re.sub(r"\s", "", text).upper()
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban):
+        return False
+    return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97 == 1

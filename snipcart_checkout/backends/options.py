@@ -1,0 +1,44 @@
+"""What a backend's OPTIONS may hold."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from django.core import checks
+from django.utils.translation import gettext as _
+
+from snipcart_checkout.backends.base import PaymentBackend
+
+__all__ = ["nearest", "unknown_options"]
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Return the known upper-case name that a misspelt one comes closest to; empty when none is near."""
+    found = difflib.get_close_matches(str(name).upper(), list(known), n=1)
+    return found[0] if found else ""
+
+
+def unknown_options(backend: PaymentBackend, known: Iterable[str]) -> list[checks.CheckMessage]:
+    """Return a warning for every option that a backend does not know, for use in its ``check``."""
+    names = sorted(known)
+    return [
+        checks.Warning(
+            _("{backend} of {store}/{method} has no option {option}.").format(
+                backend=type(backend).__name__,
+                store=backend.store,
+                method=backend.method,
+                option=repr(option),
+            ),
+            hint=_hint(option, names),
+            id="snipcart_checkout.W211",
+        )
+        for option in backend.options
+        if option not in names
+    ]
+
+
+def _hint(option: object, names: list[str]) -> str:
+    if near := nearest(option, names):
+        return _("Write {name} instead.").format(name=repr(near))
+    return _("Its options are: {names}.").format(names=", ".join(names))
