@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from requests import PreparedRequest, RequestException
 
@@ -134,10 +134,14 @@ def _prepared(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> PreparedRequest | None:
-    # None instead of an exception: the library's would hold the URL with the token.
+    # None instead of an exception: the library's would hold the URL with the token. Its prepare() would
+    # do the same and then look for cookies, credentials and hooks, of which there are none.
     request = PreparedRequest()
     try:
-        request.prepare(method, url, params=params, headers={**_HEADERS, **(headers or {})}, data=body)
+        request.prepare_method(method)
+        request.prepare_url(url, urlencode(params or {}))
+        request.prepare_headers({**_HEADERS, **(headers or {})})
+        request.prepare_body(body, None)
     except (RequestException, ValueError):
         return None
     return request
