@@ -1,0 +1,126 @@
+"""Shoppers on raw sockets, cheap enough to share two cores with what they measure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Report:
+    """Seconds that each answer took, and how many answers there were of each status."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+    elapsed: float = 0.0
+
+    def add(self, status: int, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def percentile(self, share: float) -> float:
+        return sorted(self.seconds)[min(int(len(self.seconds) * share), len(self.seconds) - 1)]
+
+    @property
+    def per_second(self) -> float:
+        return len(self.seconds) / self.elapsed
+
+    def expect(self, status: int) -> Report:
+        if self.statuses.keys() != {status}:
+            raise RuntimeError(f"expected only answers {status}, got {self.statuses}")
+        return self
+
+
+class Shopper:
+    """One kept connection; a call at a time."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.reader: asyncio.StreamReader | None = None
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        if self.writer is None or self.reader is None:
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n".encode())
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+        body = await self.reader.readexactly(length)
+        if b"connection: close" in head:
+            self.close()
+        return int(head[9:12]), body
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+        self.reader = self.writer = None
+
+
+def fetch(port: int, path: str) -> bytes:
+    """The body of one page."""
+    return asyncio.run(Shopper(port).get(path))[1]
+
+
+async def _timed(shopper: Shopper, path: str, report: Report) -> None:
+    started = time.perf_counter()
+    try:
+        status, _ = await shopper.get(path)
+    except (OSError, asyncio.IncompleteReadError):
+        shopper.close()
+        status = 0
+    report.add(status, time.perf_counter() - started)
+
+
+def visit(port: int, path: str, *, pages: int, at_once: int = 1) -> Report:
+    """Load a number of pages, so many shoppers at once, each asking anew as soon as answered."""
+
+    async def run(report: Report) -> None:
+        left = iter(range(pages))
+
+        async def shop() -> None:
+            shopper = Shopper(port)
+            for _ in left:
+                await _timed(shopper, path, report)
+            shopper.close()
+
+        await asyncio.gather(*(shop() for _ in range(at_once)))
+
+    return _measured(run)
+
+
+def visit_while_others_wait(
+    port: int, path: str, waiting_path: str, *, per_second: int, seconds: float
+) -> Report:
+    """Time one page while new shoppers keep arriving at another, whether or not those before were answered."""
+
+    async def run(report: Report) -> None:
+        arrivals = asyncio.create_task(arrive())
+        prober = Shopper(port)
+        await asyncio.sleep(0.5)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            await _timed(prober, path, report)
+            await asyncio.sleep(0.02)
+        prober.close()
+        arrivals.cancel()
+
+    async def arrive() -> None:
+        waiting = set()
+        while True:
+            waiting.add(asyncio.create_task(_timed(Shopper(port), waiting_path, Report())))
+            await asyncio.sleep(1 / per_second)
+
+    return _measured(run)
+
+
+def _measured(run: Callable[[Report], Awaitable[None]]) -> Report:
+    async def timed() -> Report:
+        report = Report()
+        started = time.perf_counter()
+        await run(report)
+        report.elapsed = time.perf_counter() - started
+        return report
+
+    return asyncio.run(timed())

@@ -1,0 +1,122 @@
+"""Starts and stops the stand-in and the measured site, and reads what a worker used from /proc."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+import trustme
+
+TICKS = os.sysconf("SC_CLK_TCK")
+GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:bench.gunicorn_conf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandIn:
+    """The running stand-in for Snipcart."""
+
+    url: str
+    ca_bundle: Path
+
+    def control(self, **parameters: object) -> dict[str, Any]:
+        answer = requests.get(f"{self.url}/control", params=parameters, verify=str(self.ca_bundle), timeout=5)
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The measured site, started anew with its workers ready to answer."""
+
+    port: int
+    workers: tuple[int, ...]
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the workers have used."""
+        return sum(self._cpu(worker) for worker in self.workers)
+
+    @staticmethod
+    def _cpu(worker: int) -> float:
+        fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory(self) -> float:
+        """Resident megabytes of all workers."""
+        pages = [int(Path(f"/proc/{worker}/statm").read_text().split()[1]) for worker in self.workers]
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@contextmanager
+def stand_in(scratch: Path) -> Iterator[StandIn]:
+    authority = trustme.CA()
+    certificate, ca_bundle = scratch / "snipcart.pem", scratch / "ca.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    authority.cert_pem.write_to_path(str(ca_bundle))
+    command = [sys.executable, "-m", "bench.snipcart", str(certificate)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            port = int(process.stdout.readline()) if process.stdout else 0
+            yield StandIn(url=f"https://127.0.0.1:{port}", ca_bundle=ca_bundle)
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def site(
+    scratch: Path, snipcart: StandIn, *, workers: int = 1, calls_in_flight: int = 32, empty: bool = False
+) -> Iterator[Site]:
+    """Start gunicorn with 32 threads per worker; yields when every worker has loaded the application."""
+    ready = Path(tempfile.mkdtemp(dir=scratch))
+    environment = _environment(scratch, snipcart, calls_in_flight=calls_in_flight, empty=empty, ready=ready)
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        handle = listener.fileno()
+        command = [*GUNICORN, "--bind", f"fd://{handle}", "--workers", str(workers), "bench.site:application"]
+        with subprocess.Popen(command, env=environment, pass_fds=[handle]) as process:
+            try:
+                yield Site(port=listener.getsockname()[1], workers=_ready(ready, workers, process))
+            finally:
+                process.terminate()
+
+
+def _ready(directory: Path, expected: int, process: subprocess.Popen[bytes]) -> tuple[int, ...]:
+    while process.poll() is None:
+        found = tuple(int(path.name) for path in directory.iterdir())
+        if len(found) == expected:
+            return found
+        time.sleep(0.02)
+    raise RuntimeError("gunicorn did not start")
+
+
+def migrate(scratch: Path, snipcart: StandIn) -> None:
+    command = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
+    subprocess.run(command, env=_environment(scratch, snipcart), check=True)
+
+
+def _environment(
+    scratch: Path,
+    snipcart: StandIn,
+    *,
+    calls_in_flight: int = 8,
+    empty: bool = False,
+    ready: Path | None = None,
+) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "bench.settings",
+        "BENCH_SNIPCART": f"{snipcart.url}/api",
+        "BENCH_CA_BUNDLE": str(snipcart.ca_bundle),
+        "BENCH_CALLS_IN_FLIGHT": str(calls_in_flight),
+        "BENCH_DATABASE": str(scratch / "db.sqlite3"),
+        "BENCH_READY": str(ready or ""),
+        "BENCH_EMPTY": "1" if empty else "",
+    }

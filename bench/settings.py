@@ -1,0 +1,55 @@
+"""Settings of the measured site. BENCH_EMPTY=1 leaves the app out, to see what it adds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SNIPCART = os.environ["BENCH_SNIPCART"]
+CA_BUNDLE = os.environ["BENCH_CA_BUNDLE"]
+IS_EMPTY = bool(os.environ.get("BENCH_EMPTY"))
+
+SECRET_KEY = "only-for-measuring"
+DEBUG = False
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "bench.site"
+USE_TZ = True
+INSTALLED_APPS = [] if IS_EMPTY else ["snipcart_checkout"]
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {"libraries": {"naive": "bench.naive"}},
+    },
+]
+STATIC_URL = "/static/"
+# Kept open between requests, as a site with traffic has it.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ["BENCH_DATABASE"],
+        "CONN_MAX_AGE": None,
+    },
+}
+LOGGING = {"version": 1, "disable_existing_loggers": True}
+
+SNIPCART_CHECKOUT = {
+    "PUBLIC_URL": "https://pay.shop.example",
+    "API_URL": SNIPCART,
+    "CA_BUNDLE": CA_BUNDLE,
+    "MAX_CALLS_IN_FLIGHT": int(os.environ["BENCH_CALLS_IN_FLIGHT"]),
+    "STORES": {
+        "live": {
+            "API_KEYS": ["a-key-that-opens-nothing"],
+            "SHOP_HOSTS": ["shop.example"],
+            "METHODS": {
+                "acme_transfer": {
+                    "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
+                    "NAME": "Bank transfer",
+                },
+            },
+        },
+    },
+}

@@ -1,0 +1,24 @@
+"""URLs and WSGI entry of the measured site."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, include, path
+
+
+def other_page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("Another page of the same site.")
+
+
+def routes() -> list[URLPattern | URLResolver]:
+    if settings.IS_EMPTY:
+        return []
+    from bench.naive import checkout
+
+    return [path("checkout/", include("snipcart_checkout.urls")), path("naive/", checkout)]
+
+
+application = get_wsgi_application()
+urlpatterns = [path("other/", other_page), *routes()]

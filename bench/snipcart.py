@@ -1,0 +1,124 @@
+"""A stand-in for Snipcart over TLS that costs next to nothing: raw sockets and answers made beforehand.
+
+Run as ``python -m bench.snipcart CERTIFICATE``; prints its port. The token says how many lines the order has
+(``lines-5.anything``). ``/control?delay=0.08`` and ``/control?delay=hang`` set how long it thinks from then on and,
+like plain ``/control``, answer with how many connections and calls there have been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import ssl
+import sys
+from typing import cast
+
+HANG = 3600.0
+LINES = re.compile(rb"ublicToken=lines-(\d+)")
+DELAY = re.compile(rb"[?&]delay=([\w.]+)")
+
+
+def session(lines: int) -> bytes:
+    """The documented shape of a session, with an order of so many lines, as a whole HTTP answer."""
+    item = {"unitPrice": 10.5, "quantity": 2, "amount": 21, "type": "Physical", "discountAmount": 0}
+    address = {
+        "name": "Ada",
+        "surname": "Byron",
+        "streetAndNumber": "12 rue des Écoles",
+        "postalCode": "75005",
+        "country": "FR",
+        "city": "Paris",
+        "region": None,
+    }
+    items = [{**item, "name": f"Mug, blue, number {number}"} for number in range(lines - 1)]
+    items.append({**item, "name": "Shipping", "type": "Shipping", "quantity": 1, "unitPrice": 6, "amount": 6})
+    body = {
+        "id": "Qk3fZzA1-0f6a1a52-5d5e-4c1b-9d1e-6a0e5b6c7d80",
+        "paymentAuthorizationRedirectUrl": "https://shop.example/#/checkout",
+        "paymentMethod": "acme_transfer",
+        "invoice": {
+            "amount": 21 * (lines - 1) + 6,
+            "currency": "eur",
+            "email": "ada@shop.example",
+            "language": "fr",
+            "targetId": "7d1f0c3e-2222-4444-8888-1234567890ab",
+            "billingAddress": address,
+            "shippingAddress": address,
+            "items": items,
+        },
+    }
+    return http(json.dumps(body, ensure_ascii=False).encode())
+
+
+def http(body: bytes) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+SESSIONS = {str(lines).encode(): session(lines) for lines in (5, 50, 500)}
+REFUSED = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+class StandIn:
+    """What all connections share: how long to think, and what there has been."""
+
+    def __init__(self) -> None:
+        self.delay = 0.0
+        self.connections = 0
+        self.calls = 0
+
+    def control(self, target: bytes) -> bytes:
+        if asked := DELAY.search(target):
+            self.delay = HANG if asked[1] == b"hang" else float(asked[1])
+        return http(json.dumps({"connections": self.connections, "calls": self.calls}).encode())
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, stand_in: StandIn) -> None:
+        self.stand_in = stand_in
+        self.received = b""
+        self.is_counted = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.WriteTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+        if not self.received.endswith(b"\r\n\r\n"):
+            return
+        target = self.received.split(b" ", 2)[1]
+        self.received = b""
+        if target.startswith(b"/control"):
+            self.write(self.stand_in.control(target))
+        else:
+            self.answer(target)
+
+    def answer(self, target: bytes) -> None:
+        self.stand_in.calls += 1
+        self.stand_in.connections += not self.is_counted
+        self.is_counted = True
+        lines = LINES.search(target)
+        body = SESSIONS[lines[1]] if lines else REFUSED
+        if self.stand_in.delay:
+            asyncio.get_running_loop().call_later(self.stand_in.delay, self.write, body)
+        else:
+            self.write(body)
+
+    def write(self, answer: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+
+
+async def serve(certificate: str) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    stand_in = StandIn()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(stand_in), "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(sys.argv[1]))
