@@ -18,6 +18,7 @@ from snipcart_checkout.backends.base import (
     ChargeResult,
     Declined,
     LookupResult,
+    NotFound,
     Paid,
     PaymentBackend,
     Pending,
@@ -61,6 +62,10 @@ class DummyForm(forms.Form):
     )
     message = forms.CharField(label=_("Message of the decline"), max_length=200, required=False)
 
+    def clean_outcome(self) -> str:
+        """Return the outcome, never empty."""
+        return self.cleaned_data["outcome"] or "processed"
+
 
 class DummyBackend(PaymentBackend):
     """Does what the shopper picked, and remembers nothing.
@@ -97,8 +102,12 @@ class DummyBackend(PaymentBackend):
         return _outcome(charge)
 
     def lookup(self, charge: Charge) -> LookupResult:
-        """Return what came of it: Paid, unless the shopper picked ``processing`` or ``failed``."""
-        return _outcome(charge)
+        """Return what came of it: Paid, unless the shopper picked ``processing`` or ``failed``.
+
+        NotFound without a form: it is forgotten once a payment is final, and a declined one must not come
+        back as paid.
+        """
+        return _outcome(charge) if charge.form.get("outcome") else NotFound()
 
     def refund(self, refund: RefundRequest) -> RefundResult:
         """Refund whatever is asked."""

@@ -1,0 +1,357 @@
+"""Tests that every payment backend has to pass, to be inherited by the tests of yours.
+
+    class TestAcmeBackend(BackendContract):
+        paying_form = {"account": "1"}
+        declined_form = {"account": "2"}
+
+        def make_backend(self):
+            return AcmeBackend(store="live", method="acme", options={"SANDBOX": True})
+
+Fake the provider below the backend (an HTTP stand-in, the provider's own test mode), never the backend itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+from uuid import UUID, uuid4
+
+import pytest
+from django import forms
+from django.core.checks import CheckMessage
+from django.views.debug import SafeExceptionReporterFilter
+
+from snipcart_checkout.backends.base import (
+    Charge,
+    Declined,
+    NotFound,
+    Notification,
+    Paid,
+    PaymentBackend,
+    Pending,
+    Redirect,
+    Refunded,
+    RefundRequest,
+)
+from snipcart_checkout.links import origin_of, safe_provider_url
+from snipcart_checkout.money import amount_of, minor_units
+
+__all__ = ["BackendContract"]
+
+_LONGEST_ID: Final = 255
+_LONGEST_CODE: Final = 100
+_CARD_FIELDS: Final = ("card_number", "cardnumber", "cvc", "cvv", "pan", "security_code")
+
+
+class BackendContract:
+    """One backend against the promises of its interface; what it does not claim is skipped.
+
+    ``make_backend`` is the only thing to write. ``paying_form`` is what the shopper types for a payment that
+    goes through (or on to the provider), ``declined_form`` for one that is declined, if the form decides.
+    ``amounts`` are in major units; leave out the currencies that the provider does not take.
+    """
+
+    paying_form: ClassVar[Mapping[str, Any]] = {}
+    declined_form: ClassVar[Mapping[str, Any] | None] = None
+    amounts: ClassVar[Sequence[tuple[str, str]]] = (("12.34", "EUR"), ("1500", "JPY"), ("1.234", "KWD"))
+    return_url: ClassVar[str] = "https://pay.shop.example/checkout/payments/return/"
+
+    def make_backend(self) -> PaymentBackend:
+        """Build the backend with options that work."""
+        raise NotImplementedError
+
+    def captures(self, reference: UUID) -> int | None:
+        """Tell how often the provider took the money of a charge; None where a test cannot know."""
+        return None
+
+    def refunds(self, reference: UUID) -> int | None:
+        """Tell how often the provider made a refund; None where a test cannot know."""
+        return None
+
+    def pay(self, charge: Charge) -> None:
+        """Pay at the provider, as the shopper does after a Redirect; without this nothing is tested beyond it."""
+        pytest.skip("the shopper's part at the provider is not played")
+
+    def notification(self, reference: UUID) -> tuple[Mapping[str, str], bytes] | None:
+        """Return the headers and body of a genuine notification; None when there are none."""
+        return None
+
+    def test_capabilities_do_not_contradict_each_other(self) -> None:
+        backend = self.make_backend()
+        assert backend.supports_refund or not backend.supports_partial_refund
+        assert backend.can_lookup or not backend.redirect_origins
+
+    def test_every_capability_is_implemented(self) -> None:
+        backend = self.make_backend()
+        assert not backend.can_lookup or type(backend).lookup is not PaymentBackend.lookup
+        assert not backend.supports_refund or type(backend).refund is not PaymentBackend.refund
+
+    def test_redirect_origins_are_origins_over_https(self) -> None:
+        for origin in self.make_backend().redirect_origins:
+            assert origin.startswith("https://")
+            assert origin_of(origin) == origin
+
+    def test_the_form_asks_no_card_number(self) -> None:
+        form_class = self.make_backend().form_class
+        assert issubclass(form_class, forms.Form)
+        assert not [name for name in form_class.base_fields if name.lower() in _CARD_FIELDS]
+
+    def test_the_form_accepts_what_a_shopper_types(self) -> None:
+        assert self._cleaned(self.paying_form) is not None
+
+    def test_options_that_work_pass_the_check(self) -> None:
+        messages = self.make_backend().check()
+        assert all(isinstance(message, CheckMessage) for message in messages)
+        assert not [message for message in messages if message.is_serious()]
+
+    def test_checks_print_no_secret(self) -> None:
+        backend = self.make_backend()
+        printed = "".join(f"{message.msg} {message.hint}" for message in backend.check())
+        secret_name = SafeExceptionReporterFilter.hidden_settings
+        secrets = [
+            str(value) for name, value in backend.options.items() if value and secret_name.search(name)
+        ]
+        assert not [secret for secret in secrets if secret in printed]
+
+    def test_a_charge_gives_a_value_of_the_interface(self) -> None:
+        for charge in self._charges():
+            assert isinstance(self.make_backend().charge(charge), (Paid, Pending, Redirect, Declined))
+
+    def test_what_is_paid_is_what_was_asked(self) -> None:
+        results = [(charge, self.make_backend().charge(charge)) for charge in self._charges()]
+        paid = [(charge, result) for charge, result in results if isinstance(result, Paid)]
+        if not paid:
+            pytest.skip("nothing is paid at once")
+        for charge, result in paid:
+            _assert_paid(result, charge)
+
+    def test_a_transaction_has_an_id(self) -> None:
+        result = self.make_backend().charge(self._charge())
+        if not isinstance(result, (Paid, Pending)):
+            pytest.skip("no transaction yet")
+        _assert_id(result.transaction_id)
+        assert isinstance(result.instructions, str)
+
+    def test_two_charges_are_two_transactions(self) -> None:
+        results = [self.make_backend().charge(self._charge()) for _ in range(2)]
+        ids = [result.transaction_id for result in results if isinstance(result, (Paid, Pending))]
+        assert len(set(ids)) == len(ids)
+
+    def test_a_redirect_leads_where_it_may_and_can_be_looked_up(self) -> None:
+        backend = self.make_backend()
+        result = backend.charge(self._charge())
+        if not isinstance(result, Redirect):
+            pytest.skip("no redirect")
+        assert backend.can_lookup
+        assert result.url == self.return_url or safe_provider_url(result.url, backend.redirect_origins)
+        _assert_id(result.provider_reference)
+
+    def test_a_decline_has_a_code(self) -> None:
+        charge = self._declined_charge()
+        result = self.make_backend().charge(charge)
+        assert isinstance(result, Declined)
+        assert 0 < len(result.code) <= _LONGEST_CODE
+        assert isinstance(result.message, str)
+
+    def test_a_decline_takes_no_money(self) -> None:
+        charge = self._declined_charge()
+        self.make_backend().charge(charge)
+        assert not self.captures(charge.reference)
+
+    def test_a_charge_repeated_with_its_reference_happens_once(self) -> None:
+        if not self.make_backend().repeat_is_safe:
+            pytest.skip("repeating is not safe, and nobody will")
+        charge = self._charge()
+        results = [self.make_backend().charge(charge) for _ in range(2)]
+        assert _identity(results[0]) == _identity(results[1])
+        assert self.captures(charge.reference) in {None, 0, 1}
+
+    def test_a_charge_taken_up_again_needs_no_session(self) -> None:
+        backend = self.make_backend()
+        charge = self._charge()
+        assert charge.session is None
+        assert isinstance(backend.charge(charge), (Paid, Pending, Redirect, Declined))
+
+    def test_charging_leaves_the_options_as_they_are(self) -> None:
+        backend = self.make_backend()
+        before = copy.deepcopy(dict(backend.options))
+        backend.charge(self._charge())
+        assert dict(backend.options) == before
+
+    def test_a_charge_that_never_was_is_not_paid(self) -> None:
+        self._needs("can_lookup")
+        charge = replace(self._charge(), form={})
+        assert not isinstance(self.make_backend().lookup(charge), Paid)
+        assert not self.captures(charge.reference)
+
+    def test_a_look_up_agrees_with_the_charge(self) -> None:
+        self._needs("can_lookup")
+        charge = self._charge()
+        result = self.make_backend().charge(charge)
+        found = self.make_backend().lookup(_later(charge, result))
+        assert isinstance(found, (Paid, Pending, Declined, NotFound))
+        if isinstance(result, (Paid, Declined)):
+            assert _identity(found) == _identity(result)
+
+    def test_a_decline_is_still_one_when_looked_up(self) -> None:
+        self._needs("can_lookup")
+        charge = self._declined_charge()
+        result = self.make_backend().charge(charge)
+        assert isinstance(self.make_backend().lookup(_later(charge, result)), (Declined, NotFound))
+
+    def test_looking_up_takes_no_money(self) -> None:
+        self._needs("can_lookup")
+        charge = self._charge()
+        self.make_backend().lookup(charge)
+        assert not self.captures(charge.reference)
+
+    def test_what_is_paid_at_the_provider_is_found_paid(self) -> None:
+        charge = self._charge()
+        result = self.make_backend().charge(charge)
+        if not isinstance(result, Redirect):
+            pytest.skip("no redirect")
+        charge = _later(charge, result)
+        self.pay(charge)
+        found = self.make_backend().lookup(charge)
+        assert isinstance(found, Paid)
+        _assert_paid(found, charge)
+
+    def test_a_paid_charge_can_be_refunded(self) -> None:
+        refund = self._refund()
+        result = self.make_backend().refund(refund)
+        assert isinstance(result, Refunded)
+        assert isinstance(result.refund_id, str)
+        assert self.refunds(refund.reference) in {None, 1}
+
+    def test_a_refund_repeated_with_its_reference_happens_once(self) -> None:
+        if not self.make_backend().repeat_is_safe:
+            pytest.skip("repeating is not safe, and nobody will")
+        refund = self._refund()
+        results = [self.make_backend().refund(refund) for _ in range(2)]
+        assert results[0] == results[1]
+        assert self.refunds(refund.reference) in {None, 1}
+
+    def test_two_equal_partial_refunds_are_two(self) -> None:
+        self._needs("supports_partial_refund")
+        whole = self._refund()
+        units = whole.minor_units // 2
+        half = replace(whole, amount=amount_of(units, whole.currency), minor_units=units)
+        for refund in (half, replace(half, reference=uuid4())):
+            assert isinstance(self.make_backend().refund(refund), Refunded)
+            assert self.refunds(refund.reference) in {None, 1}
+
+    def test_a_backend_that_cannot_refund_does_not_say_it_did(self) -> None:
+        backend = self.make_backend()
+        if backend.supports_refund:
+            pytest.skip("it can")
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            backend.refund(_refund_of(self._charge(), "any"))
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"reference": "0"}'])
+    def test_a_notification_that_cannot_be_verified_is_refused(self, body: bytes) -> None:
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            self.make_backend().read_notification({}, body)
+
+    def test_a_forged_notification_is_refused(self) -> None:
+        headers, body = self._genuine(uuid4())
+        forged = body.replace(b"-", b"0", 1) + b" "
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            self.make_backend().read_notification(headers, forged)
+
+    def test_a_genuine_notification_names_the_charge(self) -> None:
+        reference = uuid4()
+        headers, body = self._genuine(reference)
+        assert self.make_backend().read_notification(headers, body) == Notification(reference)
+
+    def _needs(self, capability: str) -> None:
+        if not getattr(self.make_backend(), capability):
+            pytest.skip(f"no {capability}")
+
+    def _cleaned(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        form = self.make_backend().form_class(data=dict(data))
+        assert form.is_valid(), form.errors
+        return form.cleaned_data
+
+    def _charges(self) -> list[Charge]:
+        return [self._charge(amount=amount, currency=currency) for amount, currency in self.amounts]
+
+    def _charge(
+        self,
+        amount: str | None = None,
+        currency: str | None = None,
+        form: Mapping[str, Any] | None = None,
+    ) -> Charge:
+        first_amount, first_currency = self.amounts[0]
+        major, code = Decimal(amount or first_amount), currency or first_currency
+        return Charge(
+            reference=uuid4(),
+            amount=major,
+            currency=code,
+            minor_units=minor_units(major, code),
+            form=self._cleaned(self.paying_form if form is None else form),
+            return_url=self.return_url,
+        )
+
+    def _declined_charge(self) -> Charge:
+        if self.declined_form is None:
+            pytest.skip("the form does not decide about a decline")
+        return self._charge(form=self.declined_form)
+
+    def _refund(self) -> RefundRequest:
+        self._needs("supports_refund")
+        charge = self._charge()
+        result = self.make_backend().charge(charge)
+        if isinstance(result, Redirect):
+            charge = _later(charge, result)
+            self.pay(charge)
+            found = self.make_backend().lookup(charge)
+            assert isinstance(found, Paid)
+            return _refund_of(charge, found.transaction_id)
+        if not isinstance(result, Paid):
+            pytest.skip("nothing is paid at once")
+        return _refund_of(_later(charge, result), result.transaction_id)
+
+    def _genuine(self, reference: UUID) -> tuple[Mapping[str, str], bytes]:
+        notification = self.notification(reference)
+        if notification is None:
+            pytest.skip("no notifications")
+        return notification
+
+
+def _later(charge: Charge, result: object) -> Charge:
+    """The charge as it is handed over again once the shopper has left."""
+    provider_reference = result.provider_reference if isinstance(result, Redirect) else ""
+    return replace(charge, session=None, provider_reference=provider_reference)
+
+
+def _refund_of(charge: Charge, transaction_id: str) -> RefundRequest:
+    return RefundRequest(
+        reference=uuid4(),
+        charge=charge,
+        transaction_id=transaction_id,
+        amount=charge.amount,
+        currency=charge.currency,
+        minor_units=charge.minor_units,
+    )
+
+
+def _identity(result: object) -> tuple[type, str]:
+    if isinstance(result, (Paid, Pending)):
+        return type(result), result.transaction_id
+    if isinstance(result, Redirect):
+        return Redirect, result.provider_reference
+    return type(result), result.code if isinstance(result, Declined) else ""
+
+
+def _assert_id(identifier: object) -> None:
+    assert isinstance(identifier, str)
+    assert 0 < len(identifier) <= _LONGEST_ID
+
+
+def _assert_paid(paid: Paid, charge: Charge) -> None:
+    assert isinstance(paid.amount, Decimal)
+    assert paid.amount == charge.amount
+    assert paid.currency == charge.currency

@@ -1,0 +1,300 @@
+"""The backends that come with the package, and how any backend is found and built."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import FrozenInstanceError
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy
+
+from snipcart_checkout.backends import get_backend
+from snipcart_checkout.backends.base import (
+    Charge,
+    Declined,
+    NotFound,
+    Paid,
+    PaymentBackend,
+    Pending,
+    Redirect,
+    Refunded,
+    RefundRequest,
+)
+from snipcart_checkout.backends.dummy import DummyBackend, DummyForm, DummyTimeout
+from snipcart_checkout.backends.manual import ManualBackend
+from snipcart_checkout.conf import Method, Store, get_store
+from tests.backends import AcmeBackend
+
+if TYPE_CHECKING:
+    from pytest_django import Settings
+
+REFERENCE = UUID("11111111-2222-4333-8444-555555555555")
+ACCOUNT = {"ACCOUNT_HOLDER": "Acme SARL", "IBAN": "FR76 3000 6000 0112 3456 7890 189", "BIC": "AGRIFRPP"}
+
+
+def charge(**changes: Any) -> Charge:
+    values: dict[str, Any] = {
+        "reference": REFERENCE,
+        "amount": Decimal("1234.50"),
+        "currency": "EUR",
+        "minor_units": 123450,
+        "return_url": "https://pay.shop.example/return/",
+        **changes,
+    }
+    return Charge(**values)
+
+
+def refund() -> RefundRequest:
+    return RefundRequest(
+        reference=UUID("99999999-2222-4333-8444-555555555555"),
+        charge=charge(),
+        transaction_id=f"dummy-{REFERENCE}",
+        amount=Decimal("1.00"),
+        currency="EUR",
+        minor_units=100,
+    )
+
+
+@pytest.fixture
+def dummy(settings: Settings) -> DummyBackend:
+    settings.DEBUG = True
+    return DummyBackend(store="live", method="dummy", options={"DELAY": 0.05})
+
+
+def manual(**options: object) -> ManualBackend:
+    return ManualBackend(store="live", method="transfer", options=options)
+
+
+def instructions(backend: ManualBackend, **changes: Any) -> str:
+    result = backend.charge(charge(**changes))
+    assert isinstance(result, Pending)
+    return result.instructions
+
+
+def ids(backend: PaymentBackend) -> list[str | None]:
+    return [message.id for message in backend.check()]
+
+
+def method(backend: str, **options: object) -> Method:
+    return Method(id="acme", backend=backend, name="Acme", options=options)
+
+
+class TestDummyBackend:
+    def test_it_pays_when_the_shopper_says_so(self, dummy: DummyBackend) -> None:
+        expected = Paid(f"dummy-{REFERENCE}", Decimal("1234.50"), "EUR")
+        assert dummy.charge(charge(form={"outcome": "processed"})) == expected
+
+    def test_a_charge_without_any_field_is_paid(self, dummy: DummyBackend) -> None:
+        assert isinstance(dummy.charge(charge()), Paid)
+
+    def test_a_form_posted_without_any_field_means_processed(self) -> None:
+        form = DummyForm(data={})
+        assert form.is_valid()
+        assert form.cleaned_data["outcome"] == "processed"
+
+    def test_the_form_as_the_page_shows_it_is_valid_when_posted(self) -> None:
+        shown = {name: field.initial or "" for name, field in DummyForm.base_fields.items()}
+        form = DummyForm(data=shown)
+        assert form.is_valid()
+        assert form.cleaned_data["outcome"] == "processed"
+
+    def test_an_outcome_that_is_no_choice_is_a_form_error(self) -> None:
+        assert "outcome" in DummyForm(data={"outcome": "free"}).errors
+
+    def test_processing_is_pending_and_stays_so(self, dummy: DummyBackend) -> None:
+        pending = charge(form={"outcome": "processing"})
+        assert dummy.charge(pending) == dummy.lookup(pending) == Pending(f"dummy-{REFERENCE}")
+
+    def test_failed_declines_with_the_shoppers_code_and_message(self, dummy: DummyBackend) -> None:
+        form = {"outcome": "failed", "code": "expired", "message": "Too old"}
+        assert dummy.charge(charge(form=form)) == Declined("expired", "Too old")
+
+    def test_failed_without_a_code_has_one_all_the_same(self, dummy: DummyBackend) -> None:
+        result = dummy.charge(charge(form={"outcome": "failed", "code": "", "message": ""}))
+        assert result == Declined("card_declined")
+
+    def test_unknown_raises_and_is_found_paid_afterwards(self, dummy: DummyBackend) -> None:
+        lost = charge(form={"outcome": "unknown"})
+        with pytest.raises(DummyTimeout):
+            dummy.charge(lost)
+        assert isinstance(dummy.lookup(lost), Paid)
+
+    def test_redirect_leads_to_our_own_return_url_and_is_found_paid(self, dummy: DummyBackend) -> None:
+        away = charge(form={"outcome": "redirect"})
+        assert dummy.charge(away) == Redirect("https://pay.shop.example/return/", f"dummy-{REFERENCE}")
+        assert isinstance(dummy.lookup(away), Paid)
+
+    def test_slow_is_paid_after_the_delay(self, dummy: DummyBackend) -> None:
+        started = time.monotonic()
+        assert isinstance(dummy.charge(charge(form={"outcome": "slow"})), Paid)
+        assert time.monotonic() - started >= 0.05
+
+    def test_a_declined_charge_whose_form_is_forgotten_is_not_found_paid(self, dummy: DummyBackend) -> None:
+        assert dummy.lookup(charge(form={})) == NotFound()
+
+    def test_every_refund_is_made(self, dummy: DummyBackend) -> None:
+        assert dummy.refund(refund()) == Refunded("dummy-99999999-2222-4333-8444-555555555555")
+
+    def test_it_refuses_a_live_store_with_debug_off(self, settings: Settings) -> None:
+        settings.DEBUG = False
+        with pytest.raises(ImproperlyConfigured, match="DummyBackend takes no money"):
+            DummyBackend(store="live", method="dummy", options={})
+
+    def test_it_refuses_a_store_that_is_called_test_but_is_live(self, settings: Settings) -> None:
+        settings.DEBUG = False
+        settings.SNIPCART_CHECKOUT = {"STORES": {"test": {"MODE": "live"}}}
+        with pytest.raises(ImproperlyConfigured):
+            DummyBackend(store="test", method="dummy", options={})
+
+    def test_it_refuses_a_store_that_is_not_configured(self, settings: Settings) -> None:
+        settings.DEBUG = False
+        with pytest.raises(ImproperlyConfigured):
+            DummyBackend(store="trial", method="dummy", options={})
+
+    def test_it_works_in_a_test_store_with_debug_off(self, settings: Settings) -> None:
+        settings.DEBUG = False
+        settings.SNIPCART_CHECKOUT = {"STORES": {"trial": {"MODE": "test"}}}
+        backend = DummyBackend(store="trial", method="dummy", options={})
+        assert isinstance(backend.charge(charge()), Paid)
+
+    def test_its_check_passes_with_the_options_it_knows(self, dummy: DummyBackend) -> None:
+        assert dummy.check() == []
+
+    @pytest.mark.parametrize("delay", ["3", -1, 61, True, None, float("nan")])
+    @pytest.mark.usefixtures("dummy")
+    def test_its_check_refuses_a_delay_that_is_none(self, delay: object) -> None:
+        backend = DummyBackend(store="live", method="dummy", options={"DELAY": delay})
+        assert ids(backend) == ["snipcart_checkout.E215"]
+
+    @pytest.mark.usefixtures("dummy")
+    def test_its_check_names_the_option_that_was_meant(self) -> None:
+        (message,) = DummyBackend(store="live", method="dummy", options={"delay": 1}).check()
+        assert message.id == "snipcart_checkout.W211"
+        assert "DELAY" in (message.hint or "")
+
+
+class TestManualBackend:
+    def test_it_waits_for_the_money(self) -> None:
+        result = manual().charge(charge())
+        assert isinstance(result, Pending)
+        assert result.transaction_id == f"manual-{REFERENCE}"
+
+    def test_the_instructions_hold_the_reference_beside_the_account(self) -> None:
+        assert instructions(manual(**ACCOUNT)).splitlines() == [
+            "Please transfer the amount to this account and give the payment reference.",
+            "Amount: 1,234.50 EUR",
+            "Account holder: Acme SARL",
+            "IBAN: FR76 3000 6000 0112 3456 7890 189",
+            "BIC: AGRIFRPP",
+            f"Payment reference: {REFERENCE}",
+        ]
+
+    def test_the_instructions_do_without_any_option(self) -> None:
+        assert instructions(manual()).splitlines() == [
+            "Please give the payment reference when you pay.",
+            "Amount: 1,234.50 EUR",
+            f"Payment reference: {REFERENCE}",
+        ]
+
+    def test_the_amount_is_written_as_the_language_of_the_charge_writes_numbers(self) -> None:
+        amount_line = instructions(manual(), language="de").splitlines()[1]
+        assert "1.234,50\N{NO-BREAK SPACE}EUR" in amount_line.replace(" ", "\N{NO-BREAK SPACE}")
+
+    def test_own_instructions_replace_the_opening(self) -> None:
+        first, *_rest = instructions(manual(INSTRUCTIONS="Pay at the counter.")).splitlines()
+        assert first == "Pay at the counter."
+
+    def test_own_instructions_are_translated_into_the_language_of_the_charge(self) -> None:
+        backend = manual(INSTRUCTIONS=gettext_lazy("Yes"))
+        assert instructions(backend, language="fr").splitlines()[0] == "Oui"
+
+    def test_it_promises_neither_refunds_nor_look_ups(self) -> None:
+        backend = manual()
+        assert (backend.supports_refund, backend.can_lookup, backend.repeat_is_safe) == (False, False, True)
+
+    def test_its_check_passes_without_and_with_every_option(self) -> None:
+        assert ids(manual()) == []
+        assert ids(manual(**ACCOUNT, BANK="Acme", INSTRUCTIONS=gettext_lazy("Yes"))) == []
+
+    def test_its_check_names_the_option_that_was_meant(self) -> None:
+        (message,) = manual(ACOUNT_HOLDER="Acme").check()
+        assert message.id == "snipcart_checkout.W211"
+        assert "'ACCOUNT_HOLDER'" in (message.hint or "")
+
+    def test_its_check_lists_the_options_where_none_is_near(self) -> None:
+        (message,) = manual(COLOUR="red").check()
+        assert "ACCOUNT_HOLDER, BANK, BIC, IBAN, INSTRUCTIONS" in (message.hint or "")
+
+    def test_its_check_warns_of_an_option_that_is_no_text(self) -> None:
+        assert ids(manual(BIC=7)) == ["snipcart_checkout.W212"]
+
+    @pytest.mark.parametrize("iban", ["FR76 3000 6000 0112 3456 7890 198", "12345", "FR00", "ПР76"])
+    def test_its_check_warns_of_a_mistyped_iban(self, iban: str) -> None:
+        assert ids(manual(IBAN=iban)) == ["snipcart_checkout.W213"]
+
+    @pytest.mark.parametrize(
+        "iban", ["DE02120300000000202051", "be68 5390 0754 7034", "GB82 WEST 1234 5698 7654 32"]
+    )
+    def test_its_check_knows_a_good_iban(self, iban: str) -> None:
+        assert ids(manual(IBAN=iban)) == []
+
+
+class TestGetBackend:
+    @pytest.fixture
+    def store(self) -> Store:
+        return get_store("live")
+
+    def test_it_builds_the_backend_with_its_place_and_options(self, store: Store) -> None:
+        backend = get_backend(store, method("tests.backends.AcmeBackend", COLOUR="red"))
+        assert isinstance(backend, AcmeBackend)
+        assert (backend.store, backend.method, backend.options) == ("live", "acme", {"COLOUR": "red"})
+
+    def test_each_use_gets_a_new_one(self, store: Store) -> None:
+        acme = method("tests.backends.AcmeBackend")
+        assert get_backend(store, acme) is not get_backend(store, acme)
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "tests.backends.Missing",
+            "nowhere.at.all",
+            "acme",
+            "",
+            "uuid.UUID",
+            "tests.backends.Paid",
+            "uuid.uuid4",
+        ],
+    )
+    def test_what_is_no_backend_is_improperly_configured(self, store: Store, path: str) -> None:
+        with pytest.raises(ImproperlyConfigured):
+            get_backend(store, method(path))
+
+
+class TestInterface:
+    def test_values_are_frozen(self) -> None:
+        with pytest.raises(FrozenInstanceError):
+            charge().amount = Decimal(1)  # type: ignore[misc]
+
+    def test_a_charge_is_printed_without_what_the_shopper_typed(self) -> None:
+        assert "hunter2" not in repr(charge(form={"account": "hunter2"}))
+
+    def test_what_a_backend_does_not_offer_raises(self) -> None:
+        backend = AcmeBackend(store="live", method="acme", options={})
+        with pytest.raises(TypeError, match="cannot look up"):
+            backend.lookup(charge())
+        with pytest.raises(TypeError, match="cannot refund"):
+            backend.refund(refund())
+        with pytest.raises(TypeError, match="no notifications"):
+            backend.read_notification({}, b"{}")
+        assert backend.check() == []
+
+    def test_a_backend_that_cannot_charge_is_none(self) -> None:
+        class Idle(PaymentBackend):
+            pass
+
+        with pytest.raises(TypeError):
+            Idle(store="live", method="idle", options={})  # type: ignore[abstract]
