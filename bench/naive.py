@@ -7,9 +7,10 @@ from decimal import Decimal
 import requests
 from babel.numbers import format_currency
 from django import template
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
+from bench.settings import CA_BUNDLE, SNIPCART
 
 register = template.Library()
 
@@ -21,9 +22,9 @@ def money(amount: float, invoice: dict[str, str]) -> str:
 
 def checkout(request: HttpRequest) -> HttpResponse:
     answer = requests.get(
-        f"{settings.SNIPCART}/public/custom-payment-gateway/payment-session",
+        f"{SNIPCART}/public/custom-payment-gateway/payment-session",
         params={"publicToken": request.GET["publicToken"]},
-        verify=settings.CA_BUNDLE,
+        verify=CA_BUNDLE,
         timeout=5,
     )
     answer.raise_for_status()

@@ -28,7 +28,7 @@ class StandIn:
     url: str
     ca_bundle: Path
 
-    def control(self, **parameters: object) -> dict[str, Any]:
+    def control(self, **parameters: str | float) -> dict[str, Any]:
         answer = requests.get(f"{self.url}/control", params=parameters, verify=str(self.ca_bundle), timeout=5)
         found: dict[str, Any] = answer.json()
         return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
+
+from bench.settings import IS_EMPTY
 
 
 def other_page(request: HttpRequest) -> HttpResponse:
@@ -13,7 +14,7 @@ def other_page(request: HttpRequest) -> HttpResponse:
 
 
 def routes() -> list[URLPattern | URLResolver]:
-    if settings.IS_EMPTY:
+    if IS_EMPTY:
         return []
     from bench.naive import checkout
 
