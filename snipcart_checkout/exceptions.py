@@ -60,7 +60,11 @@ class TokenRefused(SnipcartError):
 
 
 class TokenMalformed(TokenRefused):
-    """The request holds no token, two different ones, or one that Snipcart cannot have issued."""
+    """The request holds no token (``missing``), two different ones, or one that Snipcart cannot have issued."""
+
+    def __init__(self, message: str = "", *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class BadAnswer(SnipcartError):

@@ -124,7 +124,8 @@ class Payment(models.Model):
                 name="snipcart_payment_refunds_within_amount",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=("charging", "waiting", "unknown", "paid")) | Q(live_key__isnull=False),
+                condition=~Q(state__in=("charging", "waiting", "unknown", "paid"))
+                | Q(live_key__isnull=False),
                 name="snipcart_payment_live_states_hold_key",
             ),
             models.CheckConstraint(
@@ -164,7 +165,9 @@ MOVES: Final[Mapping[str, frozenset[str]]] = {
     _State.UNKNOWN: frozenset(
         {_State.PAID, _State.WAITING, _State.DECLINED, _State.ABANDONED, _State.REVIEW}
     ),
-    _State.ABANDONED: frozenset({_State.CHARGING, _State.PAID, _State.DECLINED, _State.REVIEW}),
+    _State.ABANDONED: frozenset(
+        {_State.CHARGING, _State.WAITING, _State.PAID, _State.DECLINED, _State.REVIEW}
+    ),
     _State.DECLINED: frozenset({_State.PAID, _State.REVIEW}),
     _State.REVIEW: frozenset({_State.PAID, _State.DECLINED}),
     _State.PAID: frozenset(),

@@ -60,7 +60,7 @@ def check_public_token(values: Iterable[object]) -> str:
     """
     candidates = [value for value in values if value != ""]
     if not candidates:
-        raise TokenMalformed("the request holds no public token")
+        raise TokenMalformed("the request holds no public token", missing=True)
     token = candidates[0]
     if any(candidate != token for candidate in candidates):
         raise TokenMalformed("the request holds two different public tokens")

@@ -1,0 +1,123 @@
+"""What every endpoint of ours has in common: its headers, no transaction around it, nothing secret let out.
+
+Answers of 400 and above are logged here, by reference, and not by Django: its log records carry the request, and its
+error mails print the address with the token in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import traceback
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.conf import settings as django_settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
+from django.utils.decorators import classonlymethod
+from django.views import View
+
+__all__ = ["Endpoint", "new_reference", "query_values"]
+
+logger = logging.getLogger("snipcart_checkout")
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store, private",
+    "Referrer-Policy": "strict-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
+}
+
+
+class TooLarge(Exception):
+    """The body of a request is larger than anything that its sender has to say."""
+
+
+def new_reference() -> str:
+    """Return a reference for an answer that belongs to no payment; it stands on the page and in the log."""
+    return uuid.uuid4().hex[:8]
+
+
+def query_values(request: HttpRequest, name: str) -> list[str]:
+    """Return all values of a query parameter, whatever the casing of its name."""
+    return [value for key, values in request.GET.lists() if key.lower() == name for value in values]
+
+
+class Endpoint(View):
+    """Base of our views.
+
+    They are exempt from the site's CSRF check (pages make their own, see ``pages``), from a login that the site may
+    demand, and from ATOMIC_REQUESTS, whose rollback would erase the record of money taken.
+    """
+
+    @classonlymethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:  # noqa: N805
+        view: Any = super().as_view(**initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        view.csrf_exempt = True
+        view.login_required = False
+        return view  # type: ignore[no-any-return]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response = self.render(self.respond(request, *args, **kwargs))
+        except Exception as error:  # nothing may escape: Django would print the request, token and all
+            response = self.render(self.unexpected(request, error, _log_unexpected(error)))
+        return self.finish(response)
+
+    def respond(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer the request; whatever is raised here is answered by ``unexpected``."""
+        return super().dispatch(request, *args, **kwargs)
+
+    def policy(self) -> str:
+        """Return the Content-Security-Policy."""
+        return "default-src 'none'; frame-ancestors 'none'"
+
+    def render(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Render now what Django would render outside of our reach."""
+        render = getattr(response, "render", None)
+        return render() if callable(render) else response
+
+    def finish(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Put our headers on an answer."""
+        for header, value in _HEADERS.items():
+            response[header] = value
+        response["Content-Security-Policy"] = self.policy()
+        response._has_been_logged = True  # type: ignore[attr-defined]
+        return response
+
+    def unexpected(self, request: HttpRequest, error: Exception, reference: str) -> HttpResponseBase:
+        """Answer what nobody foresaw."""
+        return HttpResponse(status=500)
+
+    def read_body(self, limit: int) -> bytes:
+        """Return the body of the request; raise TooLarge beyond ``limit`` bytes."""
+        length = self.request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdigit() or int(length) > limit:
+            raise TooLarge
+        try:
+            body = self.request.body
+        except RequestDataTooBig:
+            body = b" " * (limit + 1)
+        except UnreadablePostError:
+            body = b""
+        if len(body) > limit:
+            raise TooLarge
+        return body
+
+
+def _log_unexpected(error: Exception) -> str:
+    """Log where an error arose, without its text and its variables, which may hold a token."""
+    reference = new_reference()
+    frames = traceback.extract_tb(error.__traceback__)
+    places = " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-6:])
+    with contextlib.suppress(Exception):
+        logger.error("unexpected %s at %s [%s]", type(error).__name__, places, reference)
+        if django_settings.DEBUG:
+            logger.error("%s", "".join(traceback.format_list(frames)))
+    return reference

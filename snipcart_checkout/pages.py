@@ -1,0 +1,125 @@
+"""What the shopper's pages have in common: policy, own CSRF check, language, and words for what went wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.template.response import TemplateResponse
+from django.templatetags.static import static
+from django.utils import translation
+
+from snipcart_checkout.endpoints import Endpoint, new_reference
+from snipcart_checkout.languages import PageLanguage, page_language
+from snipcart_checkout.links import origin_of
+from snipcart_checkout.presentation import Problem, present_problem
+
+__all__ = ["Page"]
+
+logger = logging.getLogger("snipcart_checkout")
+
+_STATUS: Final[Mapping[Problem, int]] = {
+    Problem.NO_TOKEN: 400,
+    Problem.MALFORMED_TOKEN: 400,
+    Problem.CSRF: 403,
+    Problem.TOKEN_REFUSED: 404,
+    Problem.NOT_CONFIGURED: 404,
+    Problem.NO_SUCH_PAGE: 404,
+    Problem.METHOD_NOT_OFFERED: 404,
+    Problem.UNAVAILABLE: 503,
+    Problem.BAD_ANSWER: 503,
+    Problem.UNPAYABLE: 503,
+    Problem.UNEXPECTED: 500,
+}
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's check, which tells us instead of showing the site's own page."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        return HttpResponse(reason, status=403)
+
+
+class Page(Endpoint):
+    """A page of ours. Subclass the views, not this."""
+
+    takes_posts_from_elsewhere: ClassVar[bool] = False
+    icon_sources: Sequence[str] = ()
+    """Origins of the icons that this page shows, besides the site's own."""
+
+    def respond(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.csrf = _CsrfCheck(lambda _request: HttpResponse())
+        self.csrf.process_request(request)
+        if not self.takes_posts_from_elsewhere:
+            refusal = self.csrf.process_view(request, self.get_response_to, (), {})
+            if refusal is not None:
+                return self.problem(Problem.CSRF)
+        return super().respond(request, *args, **kwargs)
+
+    def get_response_to(self, request: HttpRequest) -> HttpResponseBase:
+        """Stand for the view in Django's CSRF check, which looks for an exemption on it."""
+        return HttpResponse()
+
+    def finish(self, response: HttpResponseBase) -> HttpResponseBase:
+        self.csrf.process_response(self.request, response)  # type: ignore[arg-type]
+        return super().finish(response)
+
+    def policy(self) -> str:
+        """Return the Content-Security-Policy: own files only, no framing, forms to ourselves."""
+        files = " ".join(filter(None, ("'self'", origin_of(static("snipcart_checkout/checkout.css")))))
+        icons = " ".join((files, *self.icon_sources))
+        return (
+            f"default-src 'none'; style-src {files}; script-src {files}; font-src {files}; img-src {icons}; "
+            "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
+
+    def page(
+        self,
+        templates: Sequence[str],
+        context: Mapping[str, Any],
+        language: PageLanguage,
+        *,
+        status: int = 200,
+    ) -> HttpResponse:
+        """Render a template in a language, now, so that nothing of it can fail outside of our reach."""
+        with translation.override(language.code):
+            names = {"language": language, **context}
+            response = TemplateResponse(self.request, list(templates), names, status=status).render()
+        response["Content-Language"] = language.html_lang
+        return response
+
+    def problem(
+        self,
+        problem: Problem,
+        *,
+        language: PageLanguage | None = None,
+        reference: str = "",
+        back_url: str = "",
+        reason: object = "",
+    ) -> HttpResponse:
+        """Say what went wrong, whether money was taken and what to do; the reference stands in the log too."""
+        status = _STATUS[problem]
+        if not reference:
+            reference = new_reference()
+            level = logging.ERROR if status >= 500 else logging.INFO
+            logger.log(level, "%s: %s %s [%s]", self.request.path, problem.name.lower(), reason, reference)
+        language = language or page_language("")
+        with translation.override(language.code):
+            shown = present_problem(problem)
+        context = {"problem": shown, "reference": reference, "back_url": back_url}
+        response = self.page(["snipcart_checkout/error.html"], context, language, status=status)
+        if status == 503:
+            response["Retry-After"] = "5"
+        return response
+
+    def unexpected(self, request: HttpRequest, error: Exception, reference: str) -> HttpResponseBase:
+        return self.problem(Problem.UNEXPECTED, reference=reference)
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = self.problem(Problem.NO_SUCH_PAGE)
+        response.status_code = 405
+        response["Allow"] = ", ".join(self._allowed_methods())
+        return response

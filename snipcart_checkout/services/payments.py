@@ -1,0 +1,208 @@
+"""Take the money of a payment session, once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from snipcart_checkout.backends import get_backend
+from snipcart_checkout.conf import Method, Store
+from snipcart_checkout.exceptions import NotificationRefused
+from snipcart_checkout.models import Confirmation, Payment, session_key
+from snipcart_checkout.protocol import PaymentSession
+from snipcart_checkout.services.confirmations import capability_hash, deliver_session, new_capability, owe
+from snipcart_checkout.services.journal import commit, write_event
+from snipcart_checkout.services.outcomes import MAX_TRIES, ask_backend, backend_of, run_charge
+from snipcart_checkout.services.sessions import order_hash
+
+__all__ = [
+    "MAX_TRIES",
+    "Order",
+    "find_live_payment",
+    "find_payment",
+    "give_up",
+    "hear_notification",
+    "last_declined_payment",
+    "pay",
+    "settle_return",
+    "tries_left",
+]
+
+_State = Payment.State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What the shopper agreed to pay, how, and on whose word: the session as Snipcart told it just now.
+
+    ``form`` holds the cleaned fields of the backend's form. ``public_token`` is kept with the payment only until
+    its outcome is known.
+    """
+
+    store: Store
+    method: Method
+    session: PaymentSession
+    public_token: str = field(repr=False)
+    form: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def find_payment(reference: uuid.UUID) -> Payment | None:
+    """Return a payment by the reference that people are shown."""
+    return Payment.objects.filter(reference=reference).first()
+
+
+def find_live_payment(store: Store, session: PaymentSession) -> Payment | None:
+    """Return the payment that forbids another one of this session."""
+    return Payment.objects.filter(live_key=session_key(store.name, session.id)).first()
+
+
+def last_declined_payment(store: Store, session: PaymentSession) -> Payment | None:
+    """Return the latest declined try of a session."""
+    declined = Payment.objects.of_session(store.name, session.id).filter(state=_State.DECLINED)
+    return declined.last()
+
+
+def tries_left(store: Store, session: PaymentSession) -> int:
+    """Return how many more declined tries the session may have."""
+    declined = Payment.objects.of_session(store.name, session.id).filter(state=_State.DECLINED)
+    return max(0, MAX_TRIES - declined.count())
+
+
+@sensitive_variables()
+def pay(order: Order) -> Payment:
+    """Charge an order, unless its session has a live payment, and return the payment that now stands for it.
+
+    The claim is committed before the backend is called, and the outcome together with what Snipcart is owed
+    before anybody hears of it. Ten of these at once make one charge. Must run outside any transaction.
+    """
+    payment, is_ours = _claim(order)
+    return run_charge(payment, order.session, source="shopper") if is_ours else payment
+
+
+def _claim(order: Order) -> tuple[Payment, bool]:
+    """Commit the right to charge; the unique live key decides who has it."""
+    # Read outside of the commit: on SQLite a transaction that reads first may not be let to write.
+    abandoned = _find_abandoned(order)
+    try:
+        return commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order)), True
+    except IntegrityError:
+        live = find_live_payment(order.store, order.session)
+    # The one that was live a moment ago may have been declined since: then this try may begin.
+    return (live, False) if live else _claim(order)
+
+
+def _open_payment(order: Order) -> Payment:
+    session = order.session
+    payment = Payment(
+        store=order.store.name,
+        method=order.method.id,
+        session_id=session.id,
+        session_key=session_key(order.store.name, session.id),
+        minor_units=session.invoice.minor_units,
+        currency=session.invoice.currency,
+        state=_State.CHARGING,
+        **_columns_of(order),
+    )
+    payment.capability_hash = capability_hash(new_capability(payment))
+    payment.save(force_insert=True)
+    write_event(payment, "charging", source="shopper")
+    return payment
+
+
+def _columns_of(order: Order) -> dict[str, Any]:
+    session = order.session
+    return {
+        "live_key": session_key(order.store.name, session.id),
+        "order_hash": order_hash(session),
+        "language": session.invoice.language,
+        "back_url": session.return_url,
+        "form": dict(order.form),
+        "public_token": order.public_token,
+        "claimed_at": timezone.now(),
+    }
+
+
+def _find_abandoned(order: Order) -> Payment | None:
+    session = order.session
+    abandoned = Payment.objects.of_session(order.store.name, session.id).filter(
+        state=_State.ABANDONED,
+        method=order.method.id,
+        minor_units=session.invoice.minor_units,
+        currency=session.invoice.currency,
+    )
+    return abandoned.last()
+
+
+def _take_up(payment: Payment, order: Order) -> Payment:
+    """Charge again under a reference that its provider never knew, rather than open a second one.
+
+    The provider may have been wrong or late; only the same reference keeps both from being charged.
+    """
+    if not Payment.objects.move(payment, _State.CHARGING, asked_at=None, **_columns_of(order)):
+        raise IntegrityError("another process took the abandoned payment up")
+    write_event(payment, "charging", source="shopper", was=_State.ABANDONED)
+    payment.refresh_from_db()
+    return payment
+
+
+def give_up(payment: Payment) -> None:
+    """Tell Snipcart that a declined payment failed, because the shopper goes back to the shop.
+
+    Does nothing when a later payment of the session is live. Told once.
+    """
+    try:
+        owed = commit(lambda: _owe_failed(payment))
+    except IntegrityError:
+        return
+    if owed:
+        deliver_session(payment.session_key, at_once=True)
+
+
+def _owe_failed(payment: Payment) -> bool:
+    # Holding the live key for the length of this commit makes a new try of the session wait, so that its
+    # outcome is told after this one.
+    declined = Payment.objects.filter(pk=payment.pk, state=_State.DECLINED)
+    if not declined.update(live_key=payment.session_key):
+        return False
+    owe(payment, Confirmation.State.FAILED)
+    write_event(payment, "gave_up", source="shopper")
+    declined.update(live_key=None)
+    return True
+
+
+def settle_return(payment: Payment) -> None:
+    """Ask what came of a payment whose shopper came back from the provider."""
+    if payment.state != _State.PAID:
+        ask_backend(payment, source="return", returned=True)
+
+
+def hear_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> bool:
+    """Verify a provider's message and ask the provider about the payment it names.
+
+    Returns False when the provider gave no usable answer, so that it should send the message again. A reference
+    that is not ours is heard and forgotten. Raises NotificationRefused for whatever cannot be verified.
+    """
+    reference = _read_notification(store, method, headers, body)
+    payment = Payment.objects.filter(reference=reference, store=store.name, method=method.id).first()
+    if payment is None or payment.state == _State.PAID:
+        return True
+    if not backend_of(payment).can_lookup:
+        return True
+    return ask_backend(payment, source="notification", returned=True)
+
+
+def _read_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> uuid.UUID:
+    reference: object = None
+    try:
+        reference = get_backend(store, method).read_notification(headers, body).reference
+    except Exception:  # noqa: S110 - whatever it is, it is not a notification of the provider
+        pass
+    if not isinstance(reference, uuid.UUID):
+        raise NotificationRefused("the notification could not be verified")
+    return reference
