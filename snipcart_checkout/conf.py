@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
+
+from snipcart_checkout.addresses import base_url_problem, shop_host_problem
 
 __all__ = [
     "RESERVED_METHOD_IDS",
@@ -25,11 +26,10 @@ __all__ = [
     "Secret",
     "Settings",
     "Store",
-    "base_url_problem",
     "get_settings",
     "get_store",
-    "is_loopback",
     "load_hook",
+    "raw_settings",
 ]
 
 RESERVED_METHOD_IDS: Final = frozenset(
@@ -41,8 +41,8 @@ RESERVED_METHOD_IDS: Final = frozenset(
 RESERVED_STORE_NAMES: Final = frozenset({"payments"})
 """Names that would hide one of our own paths."""
 
-
-_SLUG: Final = re.compile(r"[-a-zA-Z0-9_]+")
+# The ledger's columns hold a hundred characters.
+_SLUG: Final = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 
 
 class Secret:
@@ -135,14 +135,19 @@ class Settings:
     total_timeout: float = 8.0
     max_calls_in_flight: int = 8
     ca_bundle: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     method_filter: str | Callable[..., Any] | None = None
     context: str | Callable[..., Any] | None = None
 
 
+def raw_settings() -> object:
+    """Return SNIPCART_CHECKOUT as it was written, None without one; for the system checks."""
+    return getattr(django_settings, "SNIPCART_CHECKOUT", None)
+
+
 def get_settings() -> Settings:
     """Read SNIPCART_CHECKOUT anew; nothing is cached, so ``override_settings`` simply works."""
-    raw = _mapping(getattr(django_settings, "SNIPCART_CHECKOUT", None))
+    raw = _mapping(raw_settings())
     scalars = {
         setting.name: _READERS[setting.name](raw[setting.name.upper()], setting.default)
         for setting in fields(Settings)
@@ -180,39 +185,11 @@ def load_hook(hook: str | Callable[..., Any] | None) -> Callable[..., Any] | Non
     return import_string(hook) if isinstance(hook, str) else hook
 
 
-def is_loopback(host: str | None) -> bool:
-    """Tell whether a host name means this very machine."""
-    return host is not None and (host in {"localhost", "::1"} or host.startswith("127."))
-
-
-def base_url_problem(url: object) -> str:
-    """Say in one clause why a URL cannot be one of ours or Snipcart's; empty when it can."""
-    if not isinstance(url, str) or not url:
-        return "is missing"
-    parts = _split(url)
-    if parts is None or not parts.hostname:
-        return "is not an absolute URL"
-    if parts.username is not None or parts.query or parts.fragment:
-        return "holds more than scheme, host, port and path"
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
-        return ""
-    return "is not https"
-
-
-def _split(url: str) -> SplitResult | None:
-    if any(character.isspace() or not character.isprintable() or character == "\\" for character in url):
-        return None
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts
-
-
 def _read_store(name: str, raw: Mapping[str, Any], reachable: bool) -> Store:
     api_keys = tuple(filter(None, map(Secret, _texts(raw.get("API_KEYS")))))
-    shop_hosts = tuple(host.strip().lower() for host in _texts(raw.get("SHOP_HOSTS")) if host.strip())
+    shop_hosts = tuple(
+        host.strip().lower() for host in _texts(raw.get("SHOP_HOSTS")) if not shop_host_problem(host)
+    )
     mode = _text(raw.get("MODE", "live"), "").lower()
     methods = {
         identifier: _read_method(identifier, _mapping(method))
@@ -262,7 +239,7 @@ def _read_method(identifier: str, raw: Mapping[str, Any]) -> Method:
     )
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[Any, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
