@@ -64,7 +64,7 @@ class Page(Endpoint):
         return HttpResponse()
 
     def finish(self, response: HttpResponseBase) -> HttpResponseBase:
-        self.csrf.process_response(self.request, response)  # type: ignore[arg-type]
+        self.csrf.process_response(self.request, response)
         return super().finish(response)
 
     def policy(self) -> str:
@@ -121,5 +121,5 @@ class Page(Endpoint):
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = self.problem(Problem.NO_SUCH_PAGE)
         response.status_code = 405
-        response["Allow"] = ", ".join(self._allowed_methods())
+        response["Allow"] = ", ".join(name.upper() for name in self.http_method_names)
         return response

@@ -53,7 +53,7 @@ def _to_payment(payment: Payment) -> HttpResponseRedirect:
 class CheckoutView(Page):
     """The external checkout page: who pays what for what, with which method, and the way back."""
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    http_method_names = ("get", "head", "post")
     template_name: str = "snipcart_checkout/checkout.html"
 
     store: Store
@@ -251,7 +251,7 @@ def _problem_of(error: SnipcartError) -> Problem:
 class PaymentView(Page):
     """What became of a payment. Knows only the reference: no e-mail, no address, no token."""
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    http_method_names = ("get", "head", "post")
     template_name: str = "snipcart_checkout/payment.html"
 
     def get(self, request: HttpRequest, reference: UUID) -> HttpResponse:
@@ -282,7 +282,7 @@ class PaymentView(Page):
 class PaymentReturnView(Page):
     """Where the provider sends the shopper back to; a reason to ask the provider, nothing more."""
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    http_method_names = ("get", "head", "post")
     takes_posts_from_elsewhere: ClassVar[bool] = True
 
     def get(self, request: HttpRequest, reference: UUID) -> HttpResponse:

@@ -41,7 +41,7 @@ _RETRY_AFTER: Final = 5  # seconds
 class Webhook(Endpoint, ABC):
     """An endpoint that takes POST and answers JSON, without cookies."""
 
-    http_method_names: ClassVar[list[str]] = ["post"]
+    http_method_names = ("post",)
     max_body: ClassVar[int] = 1024 * 1024
     takes_json_only: ClassVar[bool] = True
 

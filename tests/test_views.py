@@ -1,0 +1,595 @@
+"""The checkout page: who pays what for what, in which words, with which status and headers."""
+
+from __future__ import annotations
+
+import copy
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.http import HttpRequest
+from django.test import Client
+from django.urls import reverse
+
+from snipcart_checkout.models import Payment
+from snipcart_checkout.testing import StandIn, StandInSession
+from tests.backends import Provider
+from tests.test_methods_webhook import configure
+
+pytestmark = pytest.mark.django_db
+
+PAYLOADS = Path(__file__).parent / "payloads"
+PAGE = "/checkout/"
+METHOD_PAGE = "/checkout/live/methods/acme_card/"
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def provider(tmp_path: Path, settings: Any) -> Provider:
+    """A provider behind the store's only method, to be scripted."""
+    method = {
+        "BACKEND": "tests.backends.ScriptedBackend",
+        "NAME": "Credit card",
+        "OPTIONS": {"DIRECTORY": str(tmp_path)},
+    }
+    configure(settings, METHODS={"acme_card": method})
+    return Provider(tmp_path)
+
+
+def get_page(client: Client, session: StandInSession, path: str = METHOD_PAGE, **query: str) -> Any:
+    return client.get(path, {"publicToken": session.public_token, **query})
+
+
+def fields_of(response: Any) -> dict[str, str]:
+    """What a browser would post when the shopper presses the button of the page's form."""
+    text = response.content.decode()
+    inputs = re.findall(r"<input\b[^>]*>", text)
+    fields = {}
+    for tag in inputs:
+        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        chosen = attributes.get("type") not in {"radio", "checkbox"} or "checked" in tag
+        if "name" in attributes and chosen:
+            fields[attributes["name"]] = html.unescape(attributes.get("value", ""))
+    return fields
+
+
+def press_pay(client: Client, page: Any, path: str = METHOD_PAGE, **changed: str) -> Any:
+    return client.post(path, {**fields_of(page), **changed})
+
+
+def text_of(response: Any) -> str:
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.content.decode())))
+
+
+def test_the_page_shows_who_pays_what_for_what(client: Client, snipcart: StandIn) -> None:
+    document = json.loads((PAYLOADS / "session-every-field-seen.json").read_text())
+    session = snipcart.session(document=document)
+
+    page = get_page(client, session, PAGE)
+    text = text_of(page)
+
+    assert page.status_code == 200
+    for shown in ("Mug", "E-book", "Livraison", "TVA", "ada@example.org", "Ada Byron", "1 rue X", "75001", "Paris"):
+        assert shown in text
+    assert "61,25" in text and "40,00" in text and "5,25" in text
+    assert 'href="https://shop.example/#/checkout"' in page.content.decode()
+    assert 'lang="fr-CA"' in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["session-documented", "session-capital-redirect", "session-every-field-seen"])
+def test_every_session_that_snipcart_documents_is_shown(client: Client, snipcart: StandIn, name: str) -> None:
+    session = snipcart.session(document=json.loads((PAYLOADS / f"{name}.json").read_text()))
+
+    assert get_page(client, session, PAGE).status_code == 200
+
+
+def test_a_page_costs_one_call_to_snipcart(client: Client, snipcart: StandIn) -> None:
+    get_page(client, snipcart.session())
+
+    assert [call.endpoint for call in snipcart.calls] == ["payment-session"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("publicToken=", 400),
+        ("publicToken=a&publicToken=b", 400),
+        ("publicToken=a&PublicToken=b", 400),
+        ("publicToken=%20a", 400),
+        ("publicToken=a%00", 400),
+        ("publicToken=" + "x" * 4097, 400),
+        ("publicToken=%3Cscript%3E", 400),
+        ("publicToken=unknown", 404),
+    ],
+)
+def test_a_bad_token_has_its_own_page_and_is_not_repeated(
+    client: Client, snipcart: StandIn, query: str, status: int
+) -> None:
+    page = client.get(f"{PAGE}?{query}")
+
+    assert page.status_code == status
+    assert "<h1" in page.content.decode()
+    assert "unknown" not in page.content.decode()
+    assert len(snipcart.calls) == (status == 404)
+
+
+def test_equal_repeats_of_the_token_are_one(client: Client, snipcart: StandIn) -> None:
+    token = snipcart.session().public_token
+
+    assert client.get(f"{PAGE}?publicToken=&publicToken={token}&PUBLICTOKEN={token}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "return_url",
+    [
+        "http://shop.example/",
+        "https://evil.example/",
+        "https://shop.example.evil.example/",
+        "https://shop.example@evil.example/",
+        "https://shop.example:8443/",
+        "https://shop.example\\@evil.example/",
+        "javascript:alert(1)",
+        "//evil.example/",
+        "/checkout",
+        "https://shop.example/\n",
+        "https://shop.example/" + "x" * 5000,
+    ],
+)
+def test_a_way_back_that_leads_elsewhere_means_another_shop(
+    client: Client, snipcart: StandIn, return_url: str
+) -> None:
+    page = get_page(client, snipcart.session(return_url=return_url))
+
+    assert page.status_code == 404
+    assert "evil" not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(500, 503), (503, 503), (429, 503), (404, 404), (401, 404), ("hang", 503), ("cut-before", 503),
+     ("redirect", 503), ("not-json", 503), ("truncated-json", 503), ("wrong-json", 503), ("huge", 503),
+     ("gzip-bomb", 503), ("drip-body", 503), ("drip-headers", 503)],
+)  # fmt: skip
+def test_whatever_snipcart_does_the_shopper_gets_a_page_of_ours(
+    client: Client, snipcart: StandIn, settings: Any, fault: str | int, status: int
+) -> None:
+    configure(settings, top={"READ_TIMEOUT": 0.3, "TOTAL_TIMEOUT": 0.4})
+    session = snipcart.session()
+    snipcart.fail("payment-session", fault, times=None)
+
+    page = get_page(client, session)
+
+    assert page.status_code == status
+    assert page.has_header("Retry-After") is (status == 503)
+    assert session.public_token not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"amount": 0}, {"amount": -1}, {"amount": 10.005}, {"amount": 1e30}, {"currency": "doge"}],
+)
+def test_an_order_that_cannot_be_paid_exactly_is_not_shown_for_payment(
+    client: Client, snipcart: StandIn, broken: dict[str, Any]
+) -> None:
+    document = json.loads((PAYLOADS / "session-every-field-seen.json").read_text())
+    document["invoice"].update(broken)
+
+    page = get_page(client, snipcart.session(document=document))
+
+    assert page.status_code == 503
+    assert "<form" not in page.content.decode()
+
+
+def test_error_pages_carry_a_reference_that_stands_in_the_log(
+    client: Client, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        page = client.get(f"{PAGE}?publicToken=unknown")
+    logged = re.findall(r"\[([0-9a-f]{8})\]", caplog.text)
+
+    assert len(logged) == 1
+    assert logged[0] in page.content.decode()
+
+
+def test_pages_that_do_not_exist_say_so_in_our_words(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session()
+
+    assert get_page(client, session, "/checkout/nowhere/").status_code == 404
+    assert get_page(client, session, "/checkout/live/methods/other/").status_code == 404
+    assert client.get("/checkout/payments/00000000-0000-4000-8000-000000000000/").status_code == 404
+    assert client.get("/checkout/payments/00000000-0000-4000-8000-000000000000/return/").status_code == 404
+    assert snipcart.calls == []
+
+
+def test_nothing_configured_is_a_page_not_a_crash(client: Client, settings: Any) -> None:
+    for checkout in ({}, None, "text", {"STORES": {}}, {"STORES": {"live": {}}}, {"STORES": {"live": None}}):
+        settings.SNIPCART_CHECKOUT = checkout
+        assert client.get(PAGE, {"publicToken": "t"}).status_code == 404
+        assert client.get("/checkout/live/", {"publicToken": "t"}).status_code == 404
+    del settings.SNIPCART_CHECKOUT
+    assert client.get(PAGE, {"publicToken": "t"}).status_code == 404
+
+
+def test_two_stores_have_no_common_page(client: Client, snipcart: StandIn, settings: Any) -> None:
+    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
+    checkout["STORES"]["test"] = checkout["STORES"]["live"] | {"MODE": "test"}
+    settings.SNIPCART_CHECKOUT = checkout
+    session = snipcart.session()
+
+    assert get_page(client, session, PAGE).status_code == 404
+    assert get_page(client, session, "/checkout/test/").status_code == 200
+
+
+def test_with_several_methods_the_shopper_chooses(client: Client, snipcart: StandIn, settings: Any) -> None:
+    acme = "tests.backends.AcmeBackend"
+    configure(
+        settings,
+        METHODS={
+            "acme_card": {"BACKEND": acme, "NAME": "Credit card"},
+            "acme_cash": {"BACKEND": acme, "NAME": "Cash"},
+            "acme_usd": {"BACKEND": acme, "NAME": "Dollars", "CURRENCIES": ["USD"]},
+        },
+    )
+    session = snipcart.session(currency="EUR")
+
+    page = get_page(client, session, PAGE)
+
+    assert "Credit card" in text_of(page) and "Cash" in text_of(page) and "Dollars" not in text_of(page)
+    link = re.search(r'href="(/checkout/live/methods/acme_cash/[^"]*)"', page.content.decode())
+    assert link is not None
+    assert client.get(html.unescape(link[1])).status_code == 200
+    assert get_page(client, session, "/checkout/live/methods/acme_usd/").status_code == 404
+
+
+def test_headers_keep_the_page_to_itself(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session()
+    answers = [
+        get_page(client, session),
+        client.get(PAGE),
+        client.get(f"{PAGE}?publicToken=unknown"),
+        client.post(METHOD_PAGE, {"publicToken": session.public_token}),
+        client.put(PAGE),
+        client.get("/checkout/payments/00000000-0000-4000-8000-000000000000/"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 400, 404, 403, 405, 404]
+    for answer in answers:
+        assert answer["Cache-Control"] == "no-store, private"
+        assert answer["Referrer-Policy"] == "strict-origin"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["X-Frame-Options"] == "DENY"
+        assert answer["X-Robots-Tag"] == "noindex"
+        policy = answer["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'")
+        assert "frame-ancestors 'none'" in policy and "base-uri 'none'" in policy
+        assert "form-action 'self'" in policy and "unsafe" not in policy
+
+
+def test_the_policy_follows_static_files_and_icons_to_their_origin(
+    client: Client, snipcart: StandIn, settings: Any
+) -> None:
+    settings.STATIC_URL = "https://static.example/files/"
+    configure(settings, method={"ICON": "https://icons.example/card.svg"})
+
+    policy = get_page(client, snipcart.session())["Content-Security-Policy"]
+
+    assert "style-src 'self' https://static.example;" in policy
+    assert "img-src 'self' https://static.example https://icons.example;" in policy
+
+
+def test_hostile_names_are_text_and_nothing_else(client: Client, snipcart: StandIn) -> None:
+    document = json.loads((PAYLOADS / "session-every-field-seen.json").read_text())
+    document["invoice"]["items"][0]["name"] = "<script>alert(1)</script>{{ 7|add:7 }}\u202e\x00\ud800"
+    document["invoice"]["billingAddress"]["name"] = "\"><img src=x onerror=alert(1)>"
+
+    content = get_page(client, snipcart.session(document=document)).content.decode()
+
+    assert "<script>alert" not in content and "<img src=x" not in content
+    assert "&lt;script&gt;alert(1)" in content and "{{ 7|add:7 }}" in content
+    assert "\u202e" not in content and "\x00" not in content
+
+
+def test_paying_leads_to_the_status_page_and_tells_snipcart_once(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session(amount="12.30", currency="EUR")
+    page = get_page(client, session)
+
+    answer = press_pay(client, page)
+
+    payment = Payment.objects.get()
+    assert answer.status_code == 303
+    assert answer["Location"] == reverse("snipcart_checkout:payment", args=[payment.reference])
+    assert [body["state"] for body in snipcart.confirmations] == ["processed"]
+    assert [call.endpoint for call in snipcart.calls] == ["payment-session", "payment-session", "payment"]
+    status = client.get(answer["Location"])
+    assert "12.30" in text_of(status)
+    assert payment.return_url in status.content.decode()
+    assert status["Refresh"].endswith(payment.return_url)
+
+
+def test_a_second_press_a_second_tab_and_the_back_button_show_the_one_payment(
+    client: Client, snipcart: StandIn
+) -> None:
+    session = snipcart.session()
+    page = get_page(client, session)
+
+    places = [press_pay(client, page), press_pay(client, page), get_page(client, session)]
+    session_again = snipcart.new_token(session)
+    places.append(client.get(METHOD_PAGE, {"publicToken": session_again}))
+
+    assert {place.status_code for place in places} == {303}
+    assert len({place["Location"] for place in places}) == 1
+    assert Payment.objects.count() == 1 and len(snipcart.confirmations) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"amount": "13.30"}, {"currency": "USD"}],
+)
+def test_a_changed_order_is_shown_anew_and_nothing_is_charged(
+    client: Client, snipcart: StandIn, change: dict[str, Any]
+) -> None:
+    document = json.loads((PAYLOADS / "session-every-field-seen.json").read_text())
+    page = get_page(client, snipcart.session(document=document))
+    document["invoice"].update({key: float(value) if key == "amount" else value for key, value in change.items()})
+    changed = snipcart.session(document=document)
+
+    answer = press_pay(client, page, publicToken=changed.public_token)
+
+    assert answer.status_code == 409
+    assert not Payment.objects.exists()
+    assert press_pay(client, answer).status_code == 303
+    assert Payment.objects.get().session_id == document["id"]
+
+
+def test_a_form_without_what_was_shown_charges_nothing(client: Client, snipcart: StandIn) -> None:
+    page = get_page(client, snipcart.session())
+
+    assert press_pay(client, page, shown="").status_code == 409
+    assert press_pay(client, page, shown="é").status_code == 409
+    assert not Payment.objects.exists()
+
+
+def test_nothing_that_the_browser_adds_decides_anything(client: Client, snipcart: StandIn) -> None:
+    page = get_page(client, snipcart.session(amount="12.30", currency="EUR"))
+
+    press_pay(
+        client, page, amount="0.01", currency="JPY", state="paid", reference="1", session="x", returnUrl="https://e.vil"
+    )
+
+    payment = Payment.objects.get()
+    assert (payment.minor_units, payment.currency) == (1230, "EUR")
+
+
+def test_a_post_without_the_csrf_token_gets_our_page_and_charges_nothing(
+    client: Client, snipcart: StandIn
+) -> None:
+    session = snipcart.session()
+    page = get_page(client, session)
+
+    answer = press_pay(client, page, csrfmiddlewaretoken="wrong")
+
+    assert answer.status_code == 403
+    assert session.public_token not in answer.content.decode()
+    assert not Payment.objects.exists()
+
+
+def test_the_csrf_check_is_our_own_where_the_site_has_none(snipcart: StandIn, settings: Any) -> None:
+    settings.MIDDLEWARE = []
+    client = Client(enforce_csrf_checks=True)
+    page = get_page(client, snipcart.session())
+
+    assert client.post(METHOD_PAGE, {**fields_of(page), "csrfmiddlewaretoken": ""}).status_code == 403
+    assert press_pay(client, page).status_code == 303
+
+
+def test_a_declined_payment_may_be_tried_again_with_a_new_key(
+    client: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session(language="fr")
+    page = get_page(client, session)
+    provider.script(charge="declined", code="insufficient_funds")
+
+    declined = press_pay(client, page)
+
+    assert declined.status_code == 402
+    assert 'name="give_up"' in declined.content.decode()
+    assert snipcart.confirmations == []
+    provider.script(charge="paid")
+    assert press_pay(client, declined).status_code == 303
+    assert Payment.objects.count() == 2
+    assert [body["state"] for body in snipcart.confirmations] == ["processed"]
+
+
+def test_going_back_to_the_shop_after_a_decline_tells_snipcart_that_it_failed(
+    client: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    page = get_page(client, snipcart.session())
+    provider.script(charge="declined", code="insufficient_funds")
+    declined = press_pay(client, page)
+
+    answers = [press_pay(client, declined, give_up="1") for _ in range(2)]
+
+    assert {answer.status_code for answer in answers} == {303}
+    assert [body["state"] for body in snipcart.confirmations] == ["failed"]
+    assert snipcart.confirmations[0]["error"]["code"] == "insufficient_funds"
+    assert snipcart.confirmations[0]["error"]["message"]
+    assert client.get(answers[0]["Location"])["Refresh"].endswith(Payment.objects.get().return_url)
+
+
+def test_after_ten_declined_tries_there_is_no_form(
+    client: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page = get_page(client, session)
+    provider.script(charge="declined", code="card_declined")
+
+    answers = [press_pay(client, page) for _ in range(12)]
+
+    assert {answer.status_code for answer in answers} == {402}
+    assert Payment.objects.count() == 10
+    assert [body["state"] for body in snipcart.confirmations] == ["failed"]
+    assert 'name="shown"' not in get_page(client, session).content.decode() or "give_up" in str(
+        get_page(client, session).content
+    )
+
+
+def test_a_redirect_ends_at_our_page_which_moves_on(
+    client: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    page = get_page(client, snipcart.session())
+    provider.script(charge="redirect")
+
+    answer = press_pay(client, page)
+    status = client.get(answer["Location"])
+
+    assert answer.status_code == 303
+    assert status["Refresh"].startswith("0; url=https://provider.example")
+    assert snipcart.confirmations == []
+
+
+def test_the_return_asks_the_provider_and_needs_no_cookie(
+    client: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    page = get_page(client, snipcart.session())
+    provider.script(charge="redirect")
+    press_pay(client, page)
+    payment = Payment.objects.get()
+    for approve in [path for path in (provider.directory / "orders").iterdir()][:0]:
+        approve.unlink()
+    provider.script(lookup="declined", code="card_declined")
+
+    answer = Client(enforce_csrf_checks=True).post(
+        reverse("snipcart_checkout:payment_return", args=[payment.reference])
+    )
+
+    assert answer.status_code == 303
+    assert Payment.objects.get().state == Payment.State.DECLINED
+
+
+def test_the_status_page_shows_no_personal_data_and_no_token(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session(email="ada@example.org")
+    answer = press_pay(client, get_page(client, session))
+
+    content = client.get(answer["Location"]).content.decode()
+
+    assert "ada@example.org" not in content and session.public_token not in content
+    assert str(Payment.objects.get().reference)[:8] in content
+
+
+def test_get_and_head_never_charge(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session()
+    fields = fields_of(get_page(client, session))
+
+    client.get(METHOD_PAGE, fields)
+    client.head(METHOD_PAGE, fields)
+
+    assert not Payment.objects.exists()
+
+
+def test_money_taken_and_snipcart_silent_is_paid_and_said_so(client: Client, snipcart: StandIn) -> None:
+    page = get_page(client, snipcart.session())
+    snipcart.fail("payment", 500, times=None)
+
+    answer = press_pay(client, page)
+    status = client.get(answer["Location"])
+
+    assert answer.status_code == 303
+    assert Payment.objects.get().state == Payment.State.PAID
+    assert status.status_code == 200
+    assert "Refresh" in status
+
+
+def test_no_token_leaves_through_logs_mails_or_chained_exceptions(
+    client: Client, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture, mailoutbox: list[Any]
+) -> None:
+    settings.ADMINS = [("Ada", "ada@example.org")]
+    settings.LOGGING = {}
+    session = snipcart.session()
+    with caplog.at_level("DEBUG"):
+        press_pay(client, get_page(client, session))
+        other = snipcart.session()
+        for fault in (500, "cut-before", "redirect", "not-json"):
+            snipcart.fail("payment-session", fault)
+            get_page(client, other)
+    text = caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    mails = "".join(str(mail.message()) + str(mail.alternatives) for mail in mailoutbox)
+
+    assert caplog.records
+    for secret in (session.public_token, other.public_token, "primary-key-for-tests"):
+        assert secret not in text and secret not in mails
+
+
+def explode(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
+    """A CONTEXT hook with a bug."""
+    raise ZeroDivisionError(session)
+
+
+def add_phone(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
+    """A CONTEXT hook as a site would write it, which also tries to replace what is ours."""
+    return {"phone": f"+33 {store.name} {session.invoice.currency}", "public_token": "mine", "shown": "mine"}
+
+
+def test_the_context_hook_adds_and_never_replaces(client: Client, snipcart: StandIn, settings: Any) -> None:
+    configure(settings, top={"CONTEXT": "tests.test_views.add_phone"})
+    page = get_page(client, snipcart.session(currency="EUR"))
+
+    assert page.context["phone"] == "+33 live EUR"
+    assert press_pay(client, page).status_code == 303
+
+
+def test_a_broken_context_hook_costs_no_order(client: Client, snipcart: StandIn, settings: Any) -> None:
+    configure(settings, top={"CONTEXT": "tests.test_views.explode"})
+
+    assert get_page(client, snipcart.session()).status_code == 200
+
+
+def test_a_template_of_the_merchants_with_a_bug_gives_our_error_page(
+    client: Client, snipcart: StandIn, settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "snipcart_checkout"
+    folder.mkdir()
+    (folder / "checkout.html").write_text("{% include nothing %}{% url 'no such view' %}")
+    settings.TEMPLATES = [{**django_settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+    session = snipcart.session()
+
+    page = get_page(client, session)
+
+    assert page.status_code == 500
+    assert session.public_token not in page.content.decode() + caplog.text
+
+
+def test_a_methods_own_template_wins(client: Client, snipcart: StandIn, settings: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "snipcart_checkout" / "methods"
+    folder.mkdir(parents=True)
+    (folder / "acme_card.html").write_text("own: {{ method.name }} {{ invoice.total }} {{ back_url }}")
+    settings.TEMPLATES = [{**django_settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+
+    page = get_page(client, snipcart.session(amount="12.30", currency="EUR"))
+
+    assert page.content.decode() == "own: Credit card €12.30 https://shop.example/#/checkout"
+
+
+def test_the_language_switch_keeps_token_and_order(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session(language="en")
+
+    page = get_page(client, session, language="fr")
+
+    assert 'lang="fr"' in page.content.decode()
+    links = [html.unescape(link) for link in re.findall(r'href="(\?[^"]*language=[^"]*)"', page.content.decode())]
+    assert links and all(session.public_token in link for link in links)
+    assert press_pay(client, page).status_code == 303
+
+
+def test_an_unknown_language_is_no_error(client: Client, snipcart: StandIn) -> None:
+    for language in ("xx", "zz-ZZ", "", "a" * 40, "en\n", "../../etc"):
+        assert get_page(client, snipcart.session(language=language)).status_code == 200
+        assert get_page(client, snipcart.session(), language=language).status_code == 200
