@@ -42,8 +42,9 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
 )
-# Display amounts need no more digits than this; a hostile exponent must not fill the memory.
-_DISPLAY: Final = Context(prec=28)
+# Numbers that are only shown need no more digits: float noise goes, and a hostile exponent cannot fill the memory.
+_FINEST: Final = Decimal("1E-9")
+_DISPLAY: Final = Context(prec=28, traps=[])
 
 
 def clean_text(value: str, limit: int = _MAX_TEXT) -> str:
@@ -153,9 +154,10 @@ class _Fields:
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             raise BadAnswer(f"{name} is not a number")
         number = _DISPLAY.create_decimal(value)
-        if number.adjusted() > 15:
+        if not number.is_finite() or (number and number.adjusted() > 15):
             raise BadAnswer(f"{name} is absurd")
-        return number
+        short = number.quantize(_FINEST, context=_DISPLAY)
+        return number if number == short != 0 else short or Decimal()
 
     def objects(self, name: str) -> list[Any]:
         value = self._members.get(name)
