@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from requests import PreparedRequest, RequestException
 
 from snipcart_checkout import __version__
+from snipcart_checkout.addresses import base_url_problem
 from snipcart_checkout.conf import Secret, Settings
 from snipcart_checkout.exceptions import (
     BadAnswer,
@@ -44,6 +45,7 @@ class SnipcartClient:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._unusable = base_url_problem(settings.api_url) or base_url_problem(settings.app_api_url)
 
     def validate_token(self, public_token: str) -> None:
         """Return when the token is genuine; raise TokenRefused when it is not.
@@ -114,7 +116,7 @@ class SnipcartClient:
         return answer
 
     def _send(self, request: PreparedRequest | None, call: str) -> Answer:
-        if request is None:
+        if request is None or self._unusable:  # plain http would show key and token to everybody
             raise SnipcartUnavailable(f"{call}: the API's URL or key in the settings cannot be used")
         return exchange(request, self._settings)
 

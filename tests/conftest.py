@@ -14,6 +14,8 @@ from tests.settings import RUN_DIRECTORY
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserType
 
+pytest_plugins = ["snipcart_checkout.testing"]
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = (
     "--disable-gpu",

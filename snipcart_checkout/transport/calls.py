@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -84,21 +85,21 @@ class _Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> _Failure:
-        causes = _causes(error)
+        causes = list(_causes(error))
         if any(isinstance(cause, (TimeoutError, Timeout, PoolTimeout)) for cause in causes):
             return cls(reason="it took too long", outcome=Outcome.TIMED_OUT)
         if any(isinstance(cause, ssl.SSLError) for cause in causes):
             return cls(reason="there is no trusted TLS connection", outcome=Outcome.LOST)
-        return cls(reason=f"the connection failed ({type(error).__name__})", outcome=Outcome.LOST)
+        return cls(reason=f"the connection failed ({type(causes[-1]).__name__})", outcome=Outcome.LOST)
 
 
-def _causes(error: BaseException | None) -> list[BaseException]:
-    # requests and urllib3 wrap an error several times over; what went wrong is at the bottom.
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    # requests and urllib3 pass on what they wrap as an argument or as "reason". The context would lead
+    # further, into whatever our caller may be handling just now.
+    yield error
+    for cause in (*error.args, getattr(error, "reason", None)):
+        if isinstance(cause, BaseException):
+            yield from _causes(cause)
 
 
 class _Transport:
