@@ -117,6 +117,14 @@ class Payment(models.Model):
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         ordering = ("-created_at",)
+        # What staff may do besides looking. Django stores these names, so a translation would never be shown.
+        permissions = (
+            ("settle_payment", "Can mark waiting payments as received or lapsed"),
+            ("refund_payment", "Can refund payments"),
+            ("tell_payment", "Can have Snipcart told again"),
+            ("resolve_payment", "Can resolve what needs a person"),
+            ("export_payment", "Can export payments"),
+        )
         constraints = (
             models.CheckConstraint(condition=Q(minor_units__gt=0), name="snipcart_payment_amount_positive"),
             models.CheckConstraint(
