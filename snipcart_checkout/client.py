@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from requests import PreparedRequest, RequestException
 
 from snipcart_checkout import __version__
-from snipcart_checkout.addresses import base_url_problem
+from snipcart_checkout.origins import base_url_problem
 from snipcart_checkout.conf import Secret, Settings
 from snipcart_checkout.exceptions import (
     BadAnswer,

@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from snipcart_checkout.addresses import base_url_problem, shop_host_problem
+from snipcart_checkout.origins import base_url_problem, shop_host_problem
 
 __all__ = [
     "RESERVED_METHOD_IDS",

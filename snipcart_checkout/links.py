@@ -15,7 +15,7 @@ from django.templatetags.static import static
 from django.urls import get_script_prefix, reverse, set_script_prefix
 from django.utils import translation
 
-from snipcart_checkout.addresses import is_loopback
+from snipcart_checkout.origins import is_loopback
 from snipcart_checkout.conf import get_settings
 
 __all__ = ["icon_url", "origin_of", "public_url", "return_url_of", "safe_provider_url", "safe_shop_url"]
@@ -106,10 +106,10 @@ def _parts(url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        usable_port = parts.port != 0
     except ValueError:
         return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+    if not usable_port or parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
         return None
     return parts
 
@@ -129,9 +129,12 @@ def _same_host(parts: SplitResult, entry: str) -> bool:
 
 
 def _ascii_host(host: str | None) -> str:
-    if not host:
-        return ""
+    """Return a host name as it stands in DNS; empty for one that browsers might look up under another name."""
+    if not host or host.isascii():
+        return (host or "").lower()
     try:
-        return host.lower() if host.isascii() else host.encode("idna").decode("ascii").lower()
+        name = host.encode("idna")
+        # Python follows the older of two standards, which turns some letters into others (ß into ss).
+        return name.decode("ascii").lower() if name.decode("idna") == host else ""
     except UnicodeError:
         return ""

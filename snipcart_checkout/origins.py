@@ -1,8 +1,9 @@
-"""What an address in the settings has to look like."""
+"""What a URL or host in the settings has to look like."""
 
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from django.utils.translation import gettext_noop
@@ -22,8 +23,12 @@ def is_loopback(host: str | None) -> bool:
 
 def base_url_problem(url: object) -> str:
     """Say in one English clause why a URL cannot be one of ours or Snipcart's; empty when it can."""
-    if not isinstance(url, str) or not url:
-        return gettext_noop("is missing")
+    return _base_url_problem(url) if isinstance(url, str) and url else gettext_noop("is missing")
+
+
+# Settings are read several times for each page; what a text looks like does not change.
+@lru_cache(maxsize=64)
+def _base_url_problem(url: str) -> str:
     parts = _split(url)
     if parts is None or not parts.hostname:
         return gettext_noop("is not an absolute URL")
@@ -36,9 +41,12 @@ def base_url_problem(url: object) -> str:
 
 def shop_host_problem(entry: object) -> str:
     """Say in one English clause why an entry of SHOP_HOSTS names no host; empty when it does."""
-    if not isinstance(entry, str) or not entry.strip():
-        return gettext_noop("is empty or not a text")
-    host = entry.strip()
+    host = entry.strip() if isinstance(entry, str) else ""
+    return _shop_host_problem(host) if host else gettext_noop("is empty or not a text")
+
+
+@lru_cache(maxsize=64)
+def _shop_host_problem(host: str) -> str:
     if "*" in host:
         return gettext_noop("holds a wildcard, and hosts are compared exactly")
     parts = _split(f"//{host}")
