@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -19,11 +20,11 @@ class SnipcartCheckoutConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from snipcart_checkout import checks  # noqa: F401
-        from snipcart_checkout.transport import install_log_scrubber, warm
+        import_module("snipcart_checkout.checks")
+        from snipcart_checkout.transport import install_log_scrubber
 
         install_log_scrubber()
         if "django.core.wsgi" in sys.modules or "django.core.asgi" in sys.modules:
-            # Only a server imports these before the apps are ready: the first shopper must not pay for
-            # reading certificates and locales, and a management command need not.
-            warm()
+            # Only a server imports these before the apps are ready: the first shopper must not pay for what the
+            # first page would load, and a management command need not.
+            import_module("snipcart_checkout.warming").warm()
