@@ -1,0 +1,146 @@
+"""Money, numbers and dates as the shopper's language writes them.
+
+CLDR (by Babel) says how; ISO 4217 (``money``) says how many decimals. Babel reads locale and pattern anew for every
+amount, which is most of what it costs, so what it would find is read once per locale and currency and kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Context, Decimal
+from functools import lru_cache
+from typing import Final
+
+from babel import Locale, dates, numbers
+
+from snipcart_checkout.money import decimals
+
+__all__ = ["format_date_time", "format_money", "format_number", "warm"]
+
+# Babel chooses the separators of a numbering system but leaves the digits as they are.
+_DIGITS: Final = {"arab": "٠١٢٣٤٥٦٧٨٩"}
+# Prices per unit may be finer than the currency, and Snipcart's floats bring noise. What is shown beyond the
+# currency's own decimals ends where the noise begins.
+_FINER: Final = 6
+_EXACT: Final = Context(prec=60)
+
+
+def format_money(amount: Decimal, currency: str, locale: str) -> str:
+    """Return an amount in major units with the currency's symbol, like ``10,00 $`` or ``¥1,500``.
+
+    It has the decimals of ISO 4217, and more where the amount has more: nothing is rounded to a figure that
+    it is not. ``currency`` is an upper-case ISO 4217 code, else UnpayableAmount is raised.
+    """
+    return _money_format(locale, currency).text(amount)
+
+
+def format_number(number: Decimal, locale: str) -> str:
+    """Return a plain number, such as a quantity, with no more decimals than it has."""
+    return _number_format(locale).text(number)
+
+
+def format_date_time(moment: datetime, locale: str) -> str:
+    """Return date, time and offset from UTC of an aware datetime, in the datetime's own zone."""
+    known = Locale.parse(locale)
+    date, time = (
+        dates.format_date(moment, "long", locale=known),
+        dates.format_time(moment, "short", locale=known),
+    )
+    offset = dates.get_timezone_gmt(moment, "long", locale=known)
+    text = dates.get_datetime_format("medium", locale=known).replace("{1}", date).replace("{0}", time)
+    return f"{text} ({offset})".translate(_digits(known))
+
+
+def warm(locales: Iterable[str]) -> None:
+    """Load what the first page in each of these locales would otherwise wait for."""
+    for locale in locales:
+        format_money(Decimal(1), "EUR", locale)
+        format_number(Decimal(1), locale)
+        _ = Locale.parse(locale).territories
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Format:
+    """What surrounds, groups and separates the digits of a number in one locale."""
+
+    positive: tuple[str, str]
+    negative: tuple[str, str]
+    places: int
+    point: str
+    comma: str
+    groups: tuple[int, int]
+    digits: dict[int, str]
+
+    def text(self, number: Decimal) -> str:
+        whole, _, fraction = format(abs(number), "f").partition(".")
+        if len(fraction) > self.places:
+            whole, fraction = self._rounded(number)
+        digits = self._grouped(whole)
+        if self.places or fraction:
+            digits += self.point + fraction.ljust(self.places, "0")
+        if self.digits:
+            digits = digits.translate(self.digits)
+        before, after = self.negative if number < 0 else self.positive
+        return before + digits + after
+
+    def _rounded(self, number: Decimal) -> tuple[str, str]:
+        finest = Decimal(1).scaleb(-self.places - _FINER)
+        whole, _, fraction = format(abs(number).quantize(finest, context=_EXACT), "f").partition(".")
+        return whole, fraction.rstrip("0")
+
+    def _grouped(self, whole: str) -> str:
+        first, others = self.groups
+        if len(whole) <= first:
+            return whole
+        parts = [whole[-first:]]
+        whole = whole[:-first]
+        while whole:
+            parts.append(whole[-others:])
+            whole = whole[:-others]
+        return self.comma.join(reversed(parts))
+
+
+@lru_cache(maxsize=512)
+def _money_format(locale: str, currency: str) -> _Format:
+    known = Locale.parse(locale)
+    return _read_format(known, known.currency_formats["standard"], decimals(currency), currency)
+
+
+@lru_cache(maxsize=128)
+def _number_format(locale: str) -> _Format:
+    known = Locale.parse(locale)
+    return _read_format(known, known.decimal_formats[None], 0, None)
+
+
+def _read_format(known: Locale, pattern: numbers.NumberPattern, places: int, currency: str | None) -> _Format:
+    system = _numbering_system(known)
+    surroundings = [
+        _surroundings(pattern.apply(one, known, currency=currency, numbering_system=system))
+        for one in (1, -1)
+    ]
+    return _Format(
+        positive=surroundings[0],
+        negative=surroundings[1],
+        places=places,
+        point=numbers.get_decimal_symbol(known, numbering_system=system),
+        comma=numbers.get_group_symbol(known, numbering_system=system),
+        groups=pattern.grouping,
+        digits=_digits(known),
+    )
+
+
+def _surroundings(formatted: str) -> tuple[str, str]:
+    """Return what stands before the first and after the last digit."""
+    where = [index for index, character in enumerate(formatted) if character.isdigit()]
+    return formatted[: where[0]], formatted[where[-1] + 1 :]
+
+
+def _numbering_system(known: Locale) -> str:
+    system = known.default_numbering_system
+    return system if system in _DIGITS else "latn"
+
+
+def _digits(known: Locale) -> dict[int, str]:
+    return dict(zip(map(ord, "0123456789"), _DIGITS.get(known.default_numbering_system, ""), strict=False))

@@ -1,0 +1,31 @@
+"""What the templates show, as finished strings in the page's language.
+
+Templates only place these values: nothing is formatted while a page is rendered.
+"""
+
+from __future__ import annotations
+
+from snipcart_checkout.presentation.choices import (
+    LanguageChoice,
+    MethodChoice,
+    present_languages,
+    present_methods,
+)
+from snipcart_checkout.presentation.orders import InvoiceView, ItemView, present_invoice
+from snipcart_checkout.presentation.payments import PaymentView, present_payment
+from snipcart_checkout.presentation.problems import Problem, ProblemView, present_problem
+
+__all__ = [
+    "InvoiceView",
+    "ItemView",
+    "LanguageChoice",
+    "MethodChoice",
+    "PaymentView",
+    "Problem",
+    "ProblemView",
+    "present_invoice",
+    "present_languages",
+    "present_methods",
+    "present_payment",
+    "present_problem",
+]

@@ -1,0 +1,79 @@
+"""What the shopper may choose from: payment methods and languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from snipcart_checkout.conf import Method, Store
+from snipcart_checkout.languages import LANGUAGES, PageLanguage, language_tag, page_language
+from snipcart_checkout.links import icon_url
+
+__all__ = ["LanguageChoice", "MethodChoice", "present_languages", "present_methods"]
+
+# The parameter that holds the token travels in hidden fields of forms, never in the address they are sent to.
+_SECRET: Final = "publicToken"  # noqa: S105
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodChoice:
+    """One payment method. ``href`` is its page, ``pay_url`` where its form is sent; both are paths of ours."""
+
+    id: str
+    name: str
+    icon_url: str
+    href: str
+    pay_url: str
+    current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageChoice:
+    """One language with its own name. ``code`` is for ``lang``; ``href`` is relative to the page."""
+
+    code: str
+    name: str
+    href: str
+    current: bool
+
+
+def present_methods(
+    methods: Iterable[Method], store: Store, chosen: Method | None, query: Mapping[str, str]
+) -> tuple[MethodChoice, ...]:
+    """Return the methods with names in the active translation and links that carry the query."""
+    chosen_id = chosen.id if chosen else ""
+    return tuple(_present_method(method, store, chosen_id, query) for method in methods)
+
+
+def _present_method(method: Method, store: Store, chosen: str, query: Mapping[str, str]) -> MethodChoice:
+    path = reverse("snipcart_checkout:checkout", kwargs={"store": store.name, "method": method.id})
+    return MethodChoice(
+        id=method.id,
+        name=str(method.name),
+        icon_url=icon_url(method.icon),
+        href=_with_query(path, query),
+        pay_url=_with_query(path, {key: value for key, value in query.items() if key != _SECRET}),
+        current=method.id == chosen,
+    )
+
+
+def _with_query(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def present_languages(current: PageLanguage, query: Mapping[str, str]) -> tuple[LanguageChoice, ...]:
+    """Return a link per language of ours, in the order of their own names as LANGUAGES lists them."""
+    prefix = f"?{urlencode(query)}&language=" if query else "?language="
+    return tuple(
+        LanguageChoice(code=lang, name=name, href=prefix + lang, current=code == current.code)
+        for code, name, lang in _SWITCH
+    )
+
+
+_SWITCH: Final = tuple(
+    (code, name, page_language(language_tag(code)).html_lang) for code, name in LANGUAGES.items()
+)
