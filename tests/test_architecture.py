@@ -12,7 +12,19 @@ import snipcart_checkout
 PACKAGE = snipcart_checkout.__name__
 ROOT = Path(snipcart_checkout.__file__).parent
 
-FOUNDATION = {"addresses", "conf", "declines", "exceptions", "languages", "links", "money", "protocol", "signals"}
+FOUNDATION = {
+    "addresses",
+    "conf",
+    "declines",
+    "exceptions",
+    "formats",
+    "languages",
+    "links",
+    "money",
+    "origins",
+    "protocol",
+    "signals",
+}
 LEAVES = {"backends", "client", "models"}
 SERVICES = {"services"}
 # What the doors have in common: headers and error pages, and what a template is given.
