@@ -86,7 +86,7 @@ def invoice_json(invoice: Invoice, *, shape: str = "every_field") -> dict[str, A
         "email": invoice.email,
         "language": invoice.language,
         "currency": invoice.currency.upper() if older else invoice.currency.lower(),
-        "amount": json_number(invoice.amount, noise=invoice.float_noise),
+        "amount": json_number(invoice.amount, noise=invoice.float_noise and bool(invoice.amount)),
         "targetId": invoice.target_id,
         "items": [_line_json(line, shape) for line in invoice.lines],
         **({"plan": None} if rich else {}),
