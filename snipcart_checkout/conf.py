@@ -28,8 +28,10 @@ __all__ = [
     "Store",
     "get_settings",
     "get_store",
+    "is_slug",
     "load_hook",
     "raw_settings",
+    "read_amount",
 ]
 
 RESERVED_METHOD_IDS: Final = frozenset(
@@ -194,9 +196,9 @@ def _read_store(name: str, raw: Mapping[str, Any], reachable: bool) -> Store:
     methods = {
         identifier: _read_method(identifier, _mapping(method))
         for identifier, method in _mapping(raw.get("METHODS")).items()
-        if _is_slug(identifier) and identifier not in RESERVED_METHOD_IDS and _is_sound(_mapping(method))
+        if is_slug(identifier) and identifier not in RESERVED_METHOD_IDS and _is_sound(_mapping(method))
     }
-    usable_name = name not in RESERVED_STORE_NAMES and _is_slug(name)
+    usable_name = name not in RESERVED_STORE_NAMES and is_slug(name)
     return Store(
         name=name,
         mode=mode if mode == "test" else "live",
@@ -211,7 +213,8 @@ def _read_store(name: str, raw: Mapping[str, Any], reachable: bool) -> Store:
     )
 
 
-def _is_slug(name: object) -> bool:
+def is_slug(name: object) -> bool:
+    """Tell whether a name can stand in our addresses and in the ledger."""
     return isinstance(name, str) and _SLUG.fullmatch(name) is not None
 
 
@@ -219,7 +222,8 @@ def _is_sound(method: Mapping[str, Any]) -> bool:
     """Tell whether a method may be offered: a limit that cannot be read must not count as no limit."""
     lists_read = all(method.get(key) is None or _texts(method[key]) for key in ("CURRENCIES", "COUNTRIES"))
     limits_read = all(
-        method.get(key) is None or _amount(method[key]) is not None for key in ("MIN_AMOUNT", "MAX_AMOUNT")
+        method.get(key) is None or read_amount(method[key]) is not None
+        for key in ("MIN_AMOUNT", "MAX_AMOUNT")
     )
     return bool(_text(method.get("BACKEND"), "")) and lists_read and limits_read
 
@@ -233,8 +237,8 @@ def _read_method(identifier: str, raw: Mapping[str, Any]) -> Method:
         icon=_text(raw.get("ICON"), ""),
         currencies=tuple(code.upper() for code in _texts(raw.get("CURRENCIES"))),
         countries=tuple(code.upper() for code in _texts(raw.get("COUNTRIES"))),
-        min_amount=_amount(raw.get("MIN_AMOUNT")),
-        max_amount=_amount(raw.get("MAX_AMOUNT")),
+        min_amount=read_amount(raw.get("MIN_AMOUNT")),
+        max_amount=read_amount(raw.get("MAX_AMOUNT")),
         options=_mapping(raw.get("OPTIONS")),
     )
 
@@ -253,7 +257,8 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str))
 
 
-def _amount(value: object) -> Decimal | None:
+def read_amount(value: object) -> Decimal | None:
+    """Return a limit in major units; None for what is no finite number, and for a float, which is none exactly."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         return None
     try:

@@ -15,8 +15,8 @@ from django.templatetags.static import static
 from django.urls import get_script_prefix, reverse, set_script_prefix
 from django.utils import translation
 
-from snipcart_checkout.origins import is_loopback
 from snipcart_checkout.conf import get_settings
+from snipcart_checkout.origins import is_loopback
 
 __all__ = ["icon_url", "origin_of", "public_url", "return_url_of", "safe_provider_url", "safe_shop_url"]
 
