@@ -38,14 +38,7 @@ def page(view: Callable[..., HttpResponse]) -> View:
         cart = _open_cart(request)
         with translation.override(_page_language(cart.language)):
             answer = view(request, cart, **kwargs)
-        answer.set_signed_cookie(
-            _COOKIE,
-            cart.id,
-            salt=_COOKIE,
-            path=reverse("snipcart_sandbox:cart"),
-            httponly=True,
-            samesite="Lax",
-        )
+        answer.set_signed_cookie(_COOKIE, cart.id, salt=_COOKIE, httponly=True, samesite="Lax")
         answer["Content-Security-Policy"] = _content_security_policy()
         answer["Referrer-Policy"] = "strict-origin"
         return answer
@@ -58,6 +51,7 @@ def render_page(
 ) -> HttpResponse:
     """Render a template of the sandbox with what its frame needs."""
     frame = {
+        "request": request,
         "cart": cart,
         "page_language": translation.get_language(),
         "languages": LANGUAGES.items(),
