@@ -53,6 +53,8 @@ class Page(Endpoint):
     def respond(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.csrf = _CsrfCheck(lambda _request: HttpResponse())
         self.csrf.process_request(request)
+        if (request.method or "").lower() not in self.http_method_names:
+            return self.http_method_not_allowed(request)
         if not self.takes_posts_from_elsewhere:
             refusal = self.csrf.process_view(request, self.get_response_to, (), {})
             if refusal is not None:
