@@ -129,7 +129,7 @@ def test_any_mode_but_test_is_live(client: Client, snipcart: StandIn, mode: obje
 
 
 @pytest.mark.parametrize(
-    ("limits", "offered"),
+    "limits, offered",
     [
         ({"CURRENCIES": ["EUR"]}, True),
         ({"CURRENCIES": ["eur", "USD"]}, True),
