@@ -47,7 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testing": {"backends", "links", "money", "sandbox"},
     # Called by Django, not by us: they stand outside the order, and nothing of the above imports them.
     **dict.fromkeys(("admin", "checks", "management"), FOUNDATION | LEAVES | SERVICES),
-    "apps": {"checks", "transport", *FOUNDATION, *SERVICES},
+    "apps": {"checks", "transport", "warming", *FOUNDATION, *SERVICES},
+    "warming": {"transport", "urls", *FOUNDATION},
     "migrations": FOUNDATION | {"models"},
 }
 
