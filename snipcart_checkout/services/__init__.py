@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from snipcart_checkout.services.confirmations import deliver_due, tell_again
+from snipcart_checkout.services.confirmations import deliver_due
 from snipcart_checkout.services.methods import answer_methods_request, offered_methods
 from snipcart_checkout.services.outcomes import ask_backend
 from snipcart_checkout.services.payments import (
@@ -20,7 +20,13 @@ from snipcart_checkout.services.payments import (
 from snipcart_checkout.services.refunds import answer_refund_request, find_refundable_payment, refund_payment
 from snipcart_checkout.services.sessions import get_payment_session, order_hash
 from snipcart_checkout.services.settlement import SettlementReport, settle
-from snipcart_checkout.services.staff import mark_lapsed, mark_received, resolve_review
+from snipcart_checkout.services.staff import (
+    mark_lapsed,
+    mark_received,
+    resolve_refund,
+    resolve_review,
+    tell_again,
+)
 
 __all__ = [
     "MAX_TRIES",
@@ -43,6 +49,7 @@ __all__ = [
     "order_hash",
     "pay",
     "refund_payment",
+    "resolve_refund",
     "resolve_review",
     "settle",
     "settle_return",

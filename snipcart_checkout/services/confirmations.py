@@ -23,7 +23,7 @@ from snipcart_checkout.protocol import Confirmation as ConfirmationMessage
 from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
 from snipcart_checkout.signals import confirmation_unresolved
 
-__all__ = ["capability_hash", "deliver_due", "deliver_session", "new_capability", "owe", "tell_again"]
+__all__ = ["capability_hash", "deliver_due", "deliver_session", "new_capability", "owe"]
 
 _DELAYS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
@@ -37,7 +37,7 @@ _CAPABILITY_PLACEHOLDER: Final = "0capability0"
 _SALT: Final = "snipcart_checkout.refund_link"
 
 
-def new_capability(payment: Payment, secret_key: str | None = None) -> str:
+def new_capability(payment: Payment, secret_key: str | bytes | None = None) -> str:
     """Return the secret part of a payment's refund link, derived and never stored."""
     return salted_hmac(_SALT, str(payment.reference), secret=secret_key, algorithm="sha256").hexdigest()
 
@@ -110,19 +110,6 @@ def deliver_due(limit: int = 200) -> int:
     """Send the confirmations whose time has come, at most ``limit`` sessions; return how many were heard."""
     due = Confirmation.objects.due().order_by("due_at").values_list("session_key", flat=True)[:limit]
     return sum(deliver_session(key) for key in dict.fromkeys(due))
-
-
-def tell_again(confirmation: Confirmation, *, by: str) -> None:
-    """Take a confirmation up again that ended in review, and send it now."""
-    _finish(
-        confirmation,
-        Confirmation.Status.OWED,
-        source=by,
-        event="told_again",
-        created_at=timezone.now(),
-        tries=0,
-    )
-    deliver_session(confirmation.session_key, at_once=True)
 
 
 def _next_of(session_key: str) -> Confirmation | None:
@@ -231,11 +218,10 @@ def _finish(
     """Commit a confirmation's new status with its event."""
     now = timezone.now()
     payment = confirmation.payment
-    owed_again = status == Confirmation.Status.OWED
 
     def work() -> None:
         Confirmation.objects.filter(pk=confirmation.pk).update(
-            status=status, lease_until=None, finished_at=None if owed_again else now, due_at=now, **changes
+            status=status, lease_until=None, finished_at=now, due_at=now, **changes
         )
         if return_url:
             Payment.objects.filter(pk=payment.pk).update(return_url=return_url, updated_at=now)

@@ -353,6 +353,10 @@ def _commit_move(
 ) -> bool:
     previous = payment.state
 
+    if to == _State.REVIEW:
+        # A person may have closed the case before this came up.
+        changes = {**changes, "resolved_at": None}
+
     def work() -> bool:
         if not Payment.objects.move(payment, to, **changes):
             return False

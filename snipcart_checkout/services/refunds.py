@@ -26,7 +26,13 @@ from snipcart_checkout.services.journal import alert, announce, commit, say, wri
 from snipcart_checkout.services.outcomes import backend_of, charge_of
 from snipcart_checkout.signals import payment_refunded
 
-__all__ = ["answer_refund_request", "find_refundable_payment", "refund_payment", "settle_refund"]
+__all__ = [
+    "answer_refund_request",
+    "find_refundable_payment",
+    "record_refund_word",
+    "refund_payment",
+    "settle_refund",
+]
 
 _State = Refund.State
 _REPEAT_WITHIN: Final = timedelta(seconds=60)
@@ -175,6 +181,20 @@ def settle_refund(refund: Refund) -> bool:
         return False
 
 
+def record_refund_word(refund: Refund, *, was_made: bool, note: str, source: str) -> bool:
+    """Settle a refund in review on a person's word; False when it is not in review.
+
+    One that is still uncertain is not for a person to decide: the provider may be asked about it this moment.
+    """
+    refund.refresh_from_db()
+    if refund.state != _State.REVIEW:
+        return False
+    moved = _move(refund, _State.REFUNDED if was_made else _State.DECLINED, source=source, note=note)
+    if moved and was_made:
+        announce(payment_refunded, payment=refund.payment, refund=refund)
+    return moved
+
+
 def _repeatable_backend(refund: Refund) -> PaymentBackend | None:
     try:
         backend = backend_of(refund.payment)
@@ -216,7 +236,7 @@ def _declined_text(result: RefundDeclined) -> str:
     return message or _("The provider declined the refund.")
 
 
-def _move(refund: Refund, to: str, *, source: str, **changes: object) -> bool:
+def _move(refund: Refund, to: str, *, source: str, note: str = "", **changes: object) -> bool:
     """Commit a refund's outcome once; a declined one gives its reservation back in the same commit."""
     payment = refund.payment
     reopened = {"resolved_at": changes.pop("resolved_at")} if "resolved_at" in changes else {}
@@ -233,7 +253,8 @@ def _move(refund: Refund, to: str, *, source: str, **changes: object) -> bool:
             Payment.objects.filter(pk=payment.pk).update(refunded_minor_units=reserved, updated_at=now)
         if reopened:
             Payment.objects.filter(pk=payment.pk).update(**reopened)
-        write_event(payment, f"refund_{to}", source=source, refund=str(refund.pk))
+        given = {"note": note} if note else {}
+        write_event(payment, f"refund_{to}", source=source, refund=str(refund.pk), **given)
         return True
 
     moved = commit(work)

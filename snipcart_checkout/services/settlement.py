@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from snipcart_checkout.backends.base import PaymentBackend
@@ -17,7 +17,7 @@ from snipcart_checkout.services.journal import alert, commit, say
 from snipcart_checkout.services.outcomes import ask_backend, backend_of, run_charge, set_aside
 from snipcart_checkout.services.refunds import settle_refund
 
-__all__ = ["SettlementReport", "settle"]
+__all__ = ["SettlementReport", "payments_needing_person", "payments_unknown_too_long", "settle"]
 
 _State = Payment.State
 _ASK_AFTER: Final = timedelta(minutes=5)
@@ -143,9 +143,7 @@ def _settle_refund(refund: Refund) -> bool:
 
 def _alert_about_long_unknown() -> int:
     """Tell a person, once for each, of payments that stay unknown; return how many there are."""
-    unknown = Payment.objects.filter(
-        state=_State.UNKNOWN, claimed_at__lt=_long_ago(), resolved_at__isnull=True
-    )
+    unknown = payments_unknown_too_long()
     for payment in unknown.filter(alerted_at__isnull=True):
         first = Payment.objects.filter(pk=payment.pk, alerted_at__isnull=True)
         if commit(lambda first=first: first.update(alerted_at=timezone.now())):  # type: ignore[misc]
@@ -153,5 +151,20 @@ def _alert_about_long_unknown() -> int:
     return unknown.count()
 
 
-def _long_ago() -> datetime:
-    return timezone.now() - _UNKNOWN_TOO_LONG
+def payments_unknown_too_long() -> QuerySet[Payment]:
+    """Return the payments of which nobody could tell for an hour whether they were paid."""
+    long_ago = timezone.now() - _UNKNOWN_TOO_LONG
+    return Payment.objects.filter(state=_State.UNKNOWN, claimed_at__lt=long_ago, resolved_at__isnull=True)
+
+
+def payments_needing_person() -> QuerySet[Payment]:
+    """Return the payments that stay as they are until somebody looks; a closed one is not among them."""
+    untold = Confirmation.objects.filter(status=Confirmation.Status.REVIEW)
+    unclear = Refund.objects.filter(state=Refund.State.REVIEW)
+    return Payment.objects.filter(
+        Q(state=_State.REVIEW)
+        | Q(pk__in=payments_unknown_too_long().values("pk"))
+        | Q(pk__in=untold.values("payment"))
+        | Q(pk__in=unclear.values("payment")),
+        resolved_at__isnull=True,
+    )

@@ -8,11 +8,13 @@ from django.utils import timezone
 
 from snipcart_checkout.backends.base import Declined, Paid
 from snipcart_checkout.declines import LAPSED
-from snipcart_checkout.models import Payment
+from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.services.confirmations import deliver_session
 from snipcart_checkout.services.journal import commit, write_event
 from snipcart_checkout.services.outcomes import record, record_staff_word
+from snipcart_checkout.services.refunds import record_refund_word
 
-__all__ = ["RESOLUTIONS", "mark_lapsed", "mark_received", "resolve_review"]
+__all__ = ["RESOLUTIONS", "mark_lapsed", "mark_received", "resolve_refund", "resolve_review", "tell_again"]
 
 _State = Payment.State
 
@@ -55,8 +57,49 @@ def resolve_review(payment: Payment, resolution: str, *, note: str, by: str) -> 
 
 def _close(payment: Payment, *, note: str, source: str) -> bool:
     def work() -> bool:
-        rows = Payment.objects.filter(pk=payment.pk).update(resolved_at=timezone.now())
+        open_ = Payment.objects.filter(pk=payment.pk, resolved_at__isnull=True)
+        if not open_.update(resolved_at=timezone.now()):
+            return False
         write_event(payment, "review_closed", source=source, note=note)
-        return rows == 1
+        return True
 
     return commit(work)
+
+
+def resolve_refund(refund: Refund, *, was_made: bool, note: str, by: str) -> bool:
+    """End the review of a refund: it was made after all, or it was not and its amount is free again.
+
+    False when the refund is not, or no more, in review.
+    """
+    return record_refund_word(refund, was_made=was_made, note=note, source=f"staff {by}")
+
+
+def tell_again(confirmation: Confirmation, *, by: str) -> bool:
+    """Tell Snipcart now what waits for its time, or what ended in review, and return whether it heard.
+
+    False also when there is nothing to tell any more: it was told, or something later of its session was, after
+    which an older state would be wrong.
+    """
+    if _is_outdated(confirmation):
+        return False
+    commit(lambda: _take_up_again(confirmation, source=f"staff {by}"))
+    confirmation.refresh_from_db()
+    if confirmation.status != Confirmation.Status.OWED:
+        return False
+    deliver_session(confirmation.session_key, at_once=True)
+    confirmation.refresh_from_db()
+    return confirmation.status == Confirmation.Status.TOLD
+
+
+def _is_outdated(confirmation: Confirmation) -> bool:
+    later = Confirmation.objects.filter(session_key=confirmation.session_key, pk__gt=confirmation.pk)
+    return later.filter(status=Confirmation.Status.TOLD).exists()
+
+
+def _take_up_again(confirmation: Confirmation, *, source: str) -> None:
+    now = timezone.now()
+    in_review = Confirmation.objects.filter(pk=confirmation.pk, status=Confirmation.Status.REVIEW)
+    if in_review.update(
+        status=Confirmation.Status.OWED, created_at=now, due_at=now, tries=0, finished_at=None
+    ):
+        write_event(confirmation.payment, "told_again", source=source, state=confirmation.state)
