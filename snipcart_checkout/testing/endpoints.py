@@ -25,6 +25,10 @@ _PATHS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", f"/api/public{_GATEWAY}/payment-session"): "payment-session",
     ("POST", f"/api/private{_GATEWAY}/payment"): "payment",
 }
+_MAY_FOLLOW: Final[Mapping[str, frozenset[str]]] = {
+    "": frozenset({"processing", "processed", "failed", "invalidated"}),
+    "processing": frozenset({"processed", "failed", "invalidated"}),
+}
 ENDPOINTS: Final = (*_PATHS.values(), "requestvalidation")
 """Snipcart's endpoints, by the last constant segment of their paths."""
 
@@ -114,11 +118,16 @@ class Endpoints:
         session = self.sessions.get(body["paymentSessionId"])
         if session is None:
             return _refusal(404, "The payment session is not known.")
-        if session.state in {"", "processing"} and body not in session.confirmations:
-            session.confirmations.append(body)
-            self.confirmations.append(body)
-        elif not (self.accepts_repeats and body in session.confirmations):
+        is_repeat = body in session.confirmations
+        if is_repeat and self.accepts_repeats:
+            return self._way_to_the_order(session)
+        if is_repeat or body["state"] not in _MAY_FOLLOW.get(session.state, ()):
             return _refusal(400, f"The payment session is already {session.state}.")
+        session.confirmations.append(body)
+        self.confirmations.append(body)
+        return self._way_to_the_order(session)
+
+    def _way_to_the_order(self, session: StandInSession) -> Reply:
         return Reply.of_json(200, {"returnUrl": f"{self.shop_url}/#/order/{session.id}"})
 
     def _request_validation(self, request: Request) -> Reply:

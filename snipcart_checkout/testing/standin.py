@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from snipcart_checkout.sandbox.contract import Line
 from snipcart_checkout.testing.endpoints import ENDPOINTS, Endpoints, endpoint_of
@@ -18,6 +18,7 @@ from snipcart_checkout.testing.server import Request, Server
 
 __all__ = ["Call", "StandIn"]
 
+_T = TypeVar("_T")
 _DEFAULT_SECONDS: Final = {"slow": 0.2}
 
 
@@ -35,9 +36,9 @@ class Call(Request):
 
 @dataclass(kw_only=True)
 class _Plan:
-    fault: Fault | None
-    seconds: float
-    times: int | None
+    fault: Fault | None = None
+    seconds: float = 0.0
+    times: int | None = 1
     action: Callable[[], object] | None = None
 
 
@@ -147,17 +148,19 @@ class StandIn:
         long a slow answer takes, or how long the others hang or drip.
         """
         if isinstance(fault, int):
-            plan = _Plan(fault=_status(fault), seconds=0.0, times=times)
+            plan = _Plan(fault=_status(fault), times=times)
         else:
+            chosen = _known(fault, FAULTS, "fault")
             duration = _DEFAULT_SECONDS.get(fault, 30.0) if seconds is None else seconds
-            plan = _Plan(fault=FAULTS[fault], seconds=duration, times=times)
-        with self._lock:
-            self._plans[endpoint].append(plan)
+            plan = _Plan(fault=chosen, seconds=duration, times=times)
+        self._add(endpoint, plan)
 
     def meanwhile(self, endpoint: str, action: Callable[[], object], *, times: int | None = 1) -> None:
-        """Do something when the endpoint is called next, just before it answers."""
-        with self._lock:
-            self._plans[endpoint].append(_Plan(fault=None, seconds=0.0, times=times, action=action))
+        """Do something when the endpoint is called next, just before it answers.
+
+        Faults and actions of one endpoint happen in the order in which they were planned, one per call.
+        """
+        self._add(endpoint, _Plan(times=times, action=action))
 
     def recover(self) -> None:
         """Forget every fault that is still to come."""
@@ -203,16 +206,26 @@ class StandIn:
         plan.fault.send(wire, reply, plan.seconds)
         return plan.fault.keeps_connection
 
+    def _add(self, endpoint: str, plan: _Plan) -> None:
+        with self._lock:
+            _known(endpoint, self._plans, "endpoint").append(plan)
+
     def _next_plan(self, endpoint: str) -> _Plan:
         plans = self._plans.get(endpoint, [])
         if not plans:
-            return _Plan(fault=None, seconds=0.0, times=1)
+            return _Plan()
         plan = plans[0]
         if plan.times is not None:
             plan.times -= 1
             if plan.times < 1:
                 plans.pop(0)
         return plan
+
+
+def _known(name: str, table: Mapping[str, _T], kind: str) -> _T:
+    if name not in table:
+        raise ValueError(f"{name!r} is no {kind} of the stand-in; it has {', '.join(table)}")
+    return table[name]
 
 
 def _status(status: int) -> Fault:

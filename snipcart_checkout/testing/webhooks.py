@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -26,7 +27,7 @@ def ask_for_methods(
     mode: str = "live",
     place: str = "body",
     client: Client | None = None,
-    **headers: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Post the payment-methods webhook of a store and return the app's response.
 
@@ -44,7 +45,7 @@ def ask_for_refund(
     amount: Decimal | str | int,
     *,
     client: Client | None = None,
-    **headers: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Post a refund to the address that the session's last confirmation gave, in major units.
 
@@ -59,6 +60,8 @@ def ask_for_refund(
     return _post(client, path, body, headers)
 
 
-def _post(client: Client | None, path: str, body: dict[str, Any], headers: dict[str, str]) -> Response:
+def _post(
+    client: Client | None, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None
+) -> Response:
     caller = client or Client(enforce_csrf_checks=True)
-    return caller.post(path, json.dumps(body), content_type="application/json", headers=headers)
+    return caller.post(path, json.dumps(body), content_type="application/json", headers=dict(headers or {}))
