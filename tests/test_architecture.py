@@ -46,7 +46,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": set(),
     "testing": {"backends", "links", "money", "sandbox"},
     # Called by Django, not by us: they stand outside the order, and nothing of the above imports them.
-    **dict.fromkeys(("admin", "checks", "management"), FOUNDATION | LEAVES | SERVICES),
+    **dict.fromkeys(("admin", "management"), FOUNDATION | LEAVES | SERVICES),
+    "checks": FOUNDATION | LEAVES | SERVICES | {"template_versions"},
+    "template_versions": set(),
     "apps": {"checks", "transport", "warming", *FOUNDATION, *SERVICES},
     "warming": {"transport", "urls", *FOUNDATION},
     "migrations": FOUNDATION | {"models"},

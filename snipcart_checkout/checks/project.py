@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.links import origin_of, public_url
+from snipcart_checkout.template_versions import outdated_overrides
 
 __all__ = ["DEPLOYMENT_RULES", "PROJECT_RULES"]
 
@@ -52,6 +53,22 @@ def templates() -> Messages:
         )
 
 
+def overridden_templates() -> Messages:
+    for override in outdated_overrides():
+        yield checks.Warning(
+            _(
+                "{path} was made from version {version} of {template}, which now has version {current}."
+            ).format(
+                path=override.path,
+                version=override.version,
+                template=override.template,
+                current=override.current,
+            ),
+            hint=_("Take over what changed, and then the version in its first line."),
+            id="snipcart_checkout.W305",
+        )
+
+
 def database() -> Messages:
     aliases = {router.db_for_write(model) for model in apps.get_app_config("snipcart_checkout").get_models()}
     if len(aliases) > 1:
@@ -62,15 +79,14 @@ def database() -> Messages:
             hint=_("Let DATABASE_ROUTERS send every model of snipcart_checkout to one database."),
             id="snipcart_checkout.E303",
         )
-    for alias in aliases:
-        if connections[alias].vendor not in _KNOWN_DATABASES:
-            yield checks.Warning(
-                _("The ledger is kept in DATABASES[{alias}], which is none that it was tested with.").format(
-                    alias=repr(alias)
-                ),
-                hint=_("Use PostgreSQL, MariaDB or SQLite."),
-                id="snipcart_checkout.W301",
-            )
+    elif connections[alias := aliases.pop()].vendor not in _KNOWN_DATABASES:
+        yield checks.Warning(
+            _("The ledger is kept in DATABASES[{alias}], of a kind that it was not tested with.").format(
+                alias=repr(alias)
+            ),
+            hint=_("Use PostgreSQL, MariaDB or SQLite."),
+            id="snipcart_checkout.W301",
+        )
 
 
 def languages() -> Messages:
@@ -125,6 +141,7 @@ def proxied_scheme() -> Messages:
 PROJECT_RULES: Final[tuple[Callable[[], Messages], ...]] = (
     addresses,
     templates,
+    overridden_templates,
     database,
     languages,
     csrf_sessions,

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from snipcart_checkout.backends.options import nearest
 from snipcart_checkout.checks.parts import METHOD_KEYS, SETTING_KEYS, STORE_KEYS, Part, is_list, stores_of
 from snipcart_checkout.checks.secrets import is_placeholder
-from snipcart_checkout.conf import Settings, load_hook
+from snipcart_checkout.conf import Settings, get_settings, load_hook
 from snipcart_checkout.origins import base_url_problem, is_loopback
 
 __all__ = ["SITE_RULES", "setting", "unknown_keys"]
@@ -124,24 +124,22 @@ def _snipcarts_own(key: str) -> str:
 
 def timeouts(whole: Part) -> Messages:
     for key in ("CONNECT_TIMEOUT", "READ_TIMEOUT", "TOTAL_TIMEOUT"):
-        value = whole.get(key, 1)
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not 0 < value < 3600:
+        default = getattr(Settings(), key.lower())
+        if not _is_seconds(whole.get(key, default)):
             yield checks.Error(
                 _("{place} is not a number of seconds.").format(place=whole.at(key)),
-                hint=_('Remove it, or write "{key}": {value},').format(
-                    key=key, value=getattr(Settings(), key.lower())
-                ),
+                hint=_('Remove it, or write "{key}": {value},').format(key=key, value=default),
                 id="snipcart_checkout.E005",
             )
 
 
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 3600
+
+
 def total_timeout(whole: Part) -> Messages:
-    times = {
-        key: whole.get(key, getattr(Settings(), key.lower())) for key in ("READ_TIMEOUT", "TOTAL_TIMEOUT")
-    }
-    read, total = times.values()
-    if isinstance(read, (int, float)) and isinstance(total, (int, float)) and 0 < total < read:
+    total = whole.get("TOTAL_TIMEOUT")
+    if _is_seconds(total) and total < get_settings().read_timeout:
         yield checks.Warning(
             _("{place} is less than READ_TIMEOUT, which therefore never applies.").format(
                 place=whole.at("TOTAL_TIMEOUT")
