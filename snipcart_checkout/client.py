@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 from requests import PreparedRequest, RequestException
 
 from snipcart_checkout import __version__
-from snipcart_checkout.origins import base_url_problem
 from snipcart_checkout.conf import Secret, Settings
 from snipcart_checkout.exceptions import (
     BadAnswer,
@@ -19,6 +18,7 @@ from snipcart_checkout.exceptions import (
     SnipcartUnavailable,
     TokenRefused,
 )
+from snipcart_checkout.origins import base_url_problem
 from snipcart_checkout.protocol import ConfirmationAnswer, PaymentSession, read_json
 from snipcart_checkout.transport import Answer, exchange
 
@@ -105,7 +105,7 @@ class SnipcartClient:
 
     def _token_check(self, token: str, secret: Secret) -> PreparedRequest | None:
         _refuse_unsendable(token, in_path=True)
-        credentials = base64.b64encode(f"{secret.reveal()}:".encode()).decode()
+        credentials = base64.b64encode(f"{secret.reveal()}:".encode(errors="replace")).decode()
         url = f"{self._settings.app_api_url}/requestvalidation/{quote(token, safe='')}"
         return _prepared("GET", url, headers={"Authorization": f"Basic {credentials}"})
 

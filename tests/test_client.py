@@ -148,6 +148,11 @@ class TestRequestTokens:
             client_of(stand_in).validate_request_token(stand_in.new_request_token(), Secret("other"))
         assert caught.value.status == 401
 
+    @pytest.mark.parametrize("key", ["clé-\u20ac", "\ud800", "a:b"])
+    def test_an_odd_key_is_refused_like_any_other(self, key: str) -> None:
+        with StandIn(secret_keys=["store-secret"]) as stand_in, pytest.raises(TokenRefused):
+            client_of(stand_in).validate_request_token("token", Secret(key))
+
     def test_the_token_is_one_segment_of_the_path(self, stand_in: StandIn, client: SnipcartClient) -> None:
         with pytest.raises(TokenRefused):
             client.validate_request_token("a/b?c=d#e", KEY)
@@ -207,11 +212,12 @@ class TestConfirmations:
         assert eventually(lambda: session.state == "processed")
         assert len(stand_in.calls) == 1
 
+    @pytest.mark.parametrize("key", ["key\r\nX-Injected: 1", "clé-\u20ac", "\ud800"])
     def test_a_key_that_cannot_be_a_header_is_not_sent(
-        self, stand_in: StandIn, client: SnipcartClient
+        self, stand_in: StandIn, client: SnipcartClient, key: str
     ) -> None:
         with pytest.raises(SnipcartUnavailable):
-            client.confirm(BODY, Secret("key\r\nX-Injected: 1"))
+            client.confirm(BODY, Secret(key))
         assert stand_in.calls == []
 
 

@@ -165,13 +165,13 @@ class _Process:
     """The transports of this process, one for each way of reaching Snipcart that its settings ask for."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.transports: dict[tuple[str | None, str | None, int], _Transport] = {}
+        self.start_anew()
 
     def start_anew(self) -> None:
         # Two processes writing to one kept connection would read each other's answers, and a lock that
         # another thread held while forking would never be released here.
-        self.__init__()  # type: ignore[misc]
+        self.lock = threading.Lock()
+        self.transports: dict[tuple[str | None, str | None, int], _Transport] = {}
 
 
 _process: Final = _Process()
