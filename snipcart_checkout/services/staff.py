@@ -14,7 +14,7 @@ from snipcart_checkout.services.journal import commit, write_event
 from snipcart_checkout.services.outcomes import record, record_staff_word
 from snipcart_checkout.services.refunds import record_refund_word
 
-__all__ = ["RESOLUTIONS", "mark_lapsed", "mark_received", "resolve_refund", "resolve_review", "tell_again"]
+__all__ = ["RESOLUTIONS", "mark_lapsed", "mark_received", "resolve_refund", "resolve_review", "tell_again", "untold"]
 
 _State = Payment.State
 
@@ -72,6 +72,13 @@ def resolve_refund(refund: Refund, *, was_made: bool, note: str, by: str) -> boo
     False when the refund is not, or no more, in review.
     """
     return record_refund_word(refund, was_made=was_made, note=note, source=f"staff {by}")
+
+
+def untold(payment: Payment) -> list[Confirmation]:
+    """Return what of a payment Snipcart has not heard and can still be told, in order."""
+    unheard = (Confirmation.Status.OWED, Confirmation.Status.REVIEW)
+    confirmations = payment.confirmations.filter(status__in=unheard).order_by("pk")
+    return [confirmation for confirmation in confirmations if not _is_outdated(confirmation)]
 
 
 def tell_again(confirmation: Confirmation, *, by: str) -> bool:

@@ -1,0 +1,8 @@
+"""The ledger in Django's admin: to look at, to search, and to act on where a person has to."""
+
+from __future__ import annotations
+
+from snipcart_checkout.admin.parts import ConfirmationAdmin, RefundAdmin
+from snipcart_checkout.admin.payments import PaymentAdmin
+
+__all__ = ["ConfirmationAdmin", "PaymentAdmin", "RefundAdmin"]

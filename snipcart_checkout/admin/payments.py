@@ -1,0 +1,145 @@
+"""The payments in the admin: the list with its totals, and each one with its story."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+
+from snipcart_checkout.admin.actions import PAYMENT_ACTIONS
+from snipcart_checkout.admin.export import stream_payments
+from snipcart_checkout.admin.filters import CreatedFilter, NeedsPersonFilter, ToldFilter
+from snipcart_checkout.admin.listing import find_by_reference, totals_of, with_columns
+from snipcart_checkout.admin.pages import ActingAdmin
+from snipcart_checkout.admin.story import open_questions, story_of
+from snipcart_checkout.admin.words import money
+from snipcart_checkout.models import Confirmation, Payment
+from snipcart_checkout.services.journal import say
+
+__all__ = ["PaymentAdmin"]
+
+
+@admin.register(Payment)
+class PaymentAdmin(ActingAdmin):
+    """Every attempt to take the money of an order."""
+
+    staff_actions = PAYMENT_ACTIONS
+    list_display = ("short", "created_at", "store", "method", "amount", "refunded", "state", "told")
+    list_display_links = ("short",)
+    list_filter: ClassVar[Any] = (
+        NeedsPersonFilter,
+        ToldFilter,
+        "state",
+        ("created_at", CreatedFilter),
+        "store",
+        "method",
+        "currency",
+    )
+    search_fields = ("session_id", "transaction_id", "provider_reference", "refunds__provider_refund_id")
+    search_help_text = _(
+        "Reference or refund id (the first 8 digits are enough), session, transaction, or the provider's reference"
+    )
+    ordering = ("-created_at",)
+    list_per_page = 50
+    fieldsets = (
+        (None, {"fields": ("reference", "state", "amount", "refunded", "told")}),
+        (
+            _("Known as"),
+            {"fields": ("store", "method", "session_id", "transaction_id", "provider_reference")},
+        ),
+        (_("Outcome"), {"fields": ("decline_code", "decline_message", "review_reason", "instructions")}),
+        (_("When"), {"fields": ("created_at", "captured_at", "updated_at", "resolved_at")}),
+    )
+    readonly_fields = ("amount", "refunded", "told")
+
+    @admin.display(description=_("reference"), ordering="reference")
+    def short(self, payment: Payment) -> str:
+        """What people are told on the phone."""
+        return payment.short_reference
+
+    @admin.display(description=_("amount"), ordering="minor_units")
+    def amount(self, payment: Payment) -> str:
+        """The amount with its currency."""
+        return money(payment.minor_units, payment.currency)
+
+    @admin.display(description=_("refunded"), ordering="refunded_minor_units", empty_value="")
+    def refunded(self, payment: Any) -> str | None:
+        """What went back, and what may have."""
+        uncertain = payment.refunded_minor_units - payment.refunds_made
+        made = money(payment.refunds_made, payment.currency) if payment.refunds_made else ""
+        open_ = (
+            _("%(amount)s not known") % {"amount": money(uncertain, payment.currency)} if uncertain else ""
+        )
+        return ", ".join(filter(None, (made, open_))) or None
+
+    @admin.display(description=_("told Snipcart"), empty_value="")
+    def told(self, payment: Any) -> str | None:
+        """The last confirmation and what became of it."""
+        if not payment.told_state:
+            return None
+        state = Confirmation.State(payment.told_state).label
+        return f"{state}: {Confirmation.Status(payment.told_status).label}"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
+        return with_columns(super().get_queryset(request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
+    ) -> tuple[QuerySet[Payment], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        by_reference = find_by_reference(search_term)
+        if by_reference is None:
+            return found, may_repeat
+        return queryset.filter(by_reference | Q(pk__in=found.order_by().values("pk"))), False
+
+    def own_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.export_view)
+        return [*super().own_urls(), path("export/", view, name=f"{self.opts.app_label}_payment_export")]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        context = getattr(response, "context_data", None) or {}
+        if "cl" in context:
+            context["totals"] = totals_of(context["cl"].queryset)
+            if self.may(request, "export_payment"):
+                context["export_url"] = self._url("export") + context["cl"].get_query_string()
+        return response
+
+    def context_of(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
+        refunds = [(refund, money(refund.minor_units, row.currency)) for refund in row.refunds.all()]
+        return {
+            **super().context_of(request, row),
+            "questions": open_questions(row),
+            "confirmations": row.confirmations.all(),
+            "refunds": refunds,
+            "story": story_of(row),
+        }
+
+    def summary_of(self, row: Payment) -> dict[Any, Any]:
+        return {
+            _("reference"): row.reference,
+            _("store"): row.store,
+            _("method"): row.method,
+            _("amount"): money(row.minor_units, row.currency),
+            _("state"): row.get_state_display(),
+        }
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Send the list as it is filtered and searched, as CSV."""
+        if not self.may(request, "export_payment"):
+            raise PermissionDenied
+        try:
+            payments = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(self._url("changelist") + "?e=1")
+        say(logging.INFO, "payments exported by staff %s", request.user.get_username())
+        return stream_payments(request, payments)

@@ -1,0 +1,85 @@
+"""The story of a payment: what happened, when and on whose word, and what now waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from snipcart_checkout.admin.words import EVENTS, REASONS, SOURCES, Reason, money
+from snipcart_checkout.models import Confirmation, Event, Payment, Refund
+from snipcart_checkout.services.settlement import payments_needing_person, payments_unknown_too_long
+
+__all__ = ["Line", "open_questions", "story_of"]
+
+_STAFF = "staff "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One event, readable."""
+
+    at: datetime
+    what: str
+    source: str
+    details: tuple[str, ...]
+
+
+def story_of(payment: Payment) -> list[Line]:
+    """Return what happened to a payment, the oldest first, in the active language."""
+    return [
+        Line(
+            at=event.at,
+            what=str(EVENTS.get(event.name, event.name)),
+            source=_source(event.source),
+            details=tuple(_details(event, payment)),
+        )
+        for event in payment.events.all()
+    ]
+
+
+def _source(source: str) -> str:
+    if source.startswith(_STAFF):
+        return _("%(name)s (staff)") % {"name": source.removeprefix(_STAFF)}
+    return str(SOURCES.get(source, source))
+
+
+def _details(event: Event, payment: Payment) -> Iterator[str]:
+    # Named one by one, so that nothing is shown of which nobody has thought whether it may be.
+    data = event.data
+    if "minor_units" in data:
+        yield money(data["minor_units"], payment.currency)
+    if "state" in data:
+        yield _label(Confirmation.State, data["state"])
+    if data.get("tries", 0) > 1:
+        yield ngettext("%(count)d try", "%(count)d tries", data["tries"]) % {"count": data["tries"]}
+    if "reason" in data:
+        reason = REASONS.get(data["reason"])
+        yield str(reason.what) if reason else data["reason"]
+    if "refund" in data:
+        yield _("refund %(id)s") % {"id": data["refund"]}
+    if "was" in data:
+        yield _("before: %(state)s") % {"state": _label(Payment.State, data["was"])}
+    if "note" in data:
+        yield _("“%(note)s”") % {"note": data["note"]}
+
+
+def _label(choices: type[Payment.State | Confirmation.State], value: str) -> str:
+    return str(choices(value).label) if value in choices.values else value
+
+
+def open_questions(payment: Payment) -> list[Reason]:
+    """Return why a payment needs a person; empty once its review was resolved or closed."""
+    if not payments_needing_person().filter(pk=payment.pk).exists():
+        return []
+    codes = [payment.review_reason or "outcome_unknown"] if payment.state == Payment.State.REVIEW else []
+    if payments_unknown_too_long().filter(pk=payment.pk).exists():
+        codes.append("unknown_too_long")
+    if payment.confirmations.filter(status=Confirmation.Status.REVIEW).exists():
+        codes.append("confirmation")
+    if payment.refunds.filter(state=Refund.State.REVIEW).exists():
+        codes.append("refund")
+    return [REASONS.get(code, REASONS["outcome_unknown"]) for code in codes]
