@@ -17,6 +17,7 @@ __all__ = ["Exchange", "post_json"]
 
 _TIMEOUT: Final = (3.05, 20.0)
 _MAX_ANSWER: Final = 1_000_000
+_SHOWN: Final = 300  # characters of an error that are worth a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def _read_limited(answer: requests.Response) -> bytes:
 
 def _read_answer(status: int, kind: str, text: bytes) -> tuple[Any, str]:
     if status != 200:
-        return None, f"The answer has status {status} instead of 200."
+        return None, f"The answer has status {status} instead of 200: {readable_body(text)[:_SHOWN]}"
     if kind.partition(";")[0].strip().lower() != "application/json":
         return None, f"The answer is {kind or 'without a content type'} instead of application/json."
     try:

@@ -104,7 +104,12 @@ def _tell(name: str, call: Call, answered: HttpResponse, fault: str, millisecond
 
 def _request_message(request: HttpRequest) -> Message:
     secrets = secrets_in_use()
-    shown = {name: request.headers[name] for name in _SHOWN_HEADERS if request.headers.get(name)}
+    # Django's own server makes up a content type where there is no content.
+    shown = {
+        name: request.headers[name]
+        for name in _SHOWN_HEADERS
+        if request.headers.get(name) and (request.body or name != "Content-Type")
+    }
     return Message(
         line=mask(f"{request.method} {request.get_full_path()}", secrets),
         headers={name: _header(name, value, secrets) for name, value in shown.items()},

@@ -112,6 +112,12 @@ class CartForm(forms.Form):
             raise forms.ValidationError(_("There is no such coupon."))
         return coupon
 
+    @property
+    def has_folded_errors(self) -> bool:
+        """Whether something is wrong in the parts of the page that are folded at first."""
+        shown = {"currency", "language", "shipping", "tax", "coupon", "email"}
+        return any(name not in shown and not name.startswith("quantity_") for name in self.errors)
+
     def changed_cart(self) -> Cart:
         """Return the cart as it was filled in."""
         data = self.cleaned_data
@@ -183,7 +189,7 @@ class FaultForm(forms.Form):
         fault, session_id = self.fields["fault"], self.fields["session_id"]
         if isinstance(fault, forms.ChoiceField) and isinstance(session_id, forms.ChoiceField):
             fault.choices = [
-                (label, [(f"{call}:{kind}", KINDS[kind]) for kind in kinds_of(call)])
+                (label, [(f"{call}:{kind}", f"{call}: {KINDS[kind]}") for kind in kinds_of(call)])
                 for call, label in CALLS.items()
             ]
             session_id.choices = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 from uuid import uuid4
 
@@ -93,10 +94,10 @@ def tell(
     remark: str = "",
     **params: Any,
 ) -> None:
-    """Add an event to the story; ``params`` fill its sentence."""
+    """Add an event to the story; ``params`` fill its sentence, ``milliseconds`` are how long it took until now."""
     entry = Entry(
         id=uuid4().hex,
-        time=timezone.now(),
+        time=timezone.now() - timedelta(milliseconds=milliseconds),
         kind=kind,
         session_id=session_id,
         number=number,
@@ -113,7 +114,9 @@ def tell(
 def read_story(session_id: str = "") -> list[Entry]:
     """Return the events, the first one first; of one session or, without an id, of all."""
     entries: tuple[Entry, ...] = storage.load("story", ())
-    return [entry for entry in entries if session_id in {"", entry.session_id}]
+    wanted = (entry for entry in entries if session_id in {"", entry.session_id})
+    # A call during which the shop calls back is told after that, but began before it.
+    return sorted(wanted, key=attrgetter("time"))
 
 
 def clear_story() -> None:
