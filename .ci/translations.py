@@ -44,7 +44,7 @@ def is_compiled(po: polib.POFile, mo: Path) -> bool:
         return {
             (e.msgctxt, e.msgid, e.msgstr, *sorted(e.msgstr_plural.items()))
             for e in entries
-            if e.translated()
+            if e.msgstr or any(e.msgstr_plural.values())
         }
 
     return mo.exists() and texts(po) == texts(polib.mofile(str(mo)))

@@ -26,6 +26,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "example_project.urls"
 STATIC_URL = "static/"
 USE_TZ = True
+TIME_ZONE = "Europe/Paris"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français")]
 
@@ -87,7 +88,9 @@ def store(mode: str) -> dict[str, Any]:
     return {
         "MODE": mode,
         "API_KEYS": env.list(f"{prefix}_API_KEYS", default=[f"sandbox-{mode}-first-key-of-two"]),
-        "STORE_SECRET_KEY": env.str(f"{prefix}_STORE_SECRET_KEY", default=f"sandbox-{mode}-secret-of-the-store"),
+        "STORE_SECRET_KEY": env.str(
+            f"{prefix}_STORE_SECRET_KEY", default=f"sandbox-{mode}-secret-of-the-store"
+        ),
         "SHOP_HOSTS": SHOP_HOSTS,
         "METHODS": METHODS,
     }

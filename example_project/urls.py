@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.apps import apps
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("checkout/", include("snipcart_checkout.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -49,7 +49,7 @@ def format_date_time(moment: datetime, locale: str) -> str:
         dates.format_time(moment, "short", locale=known),
     )
     offset = dates.get_timezone_gmt(moment, "long", locale=known)
-    text = dates.get_datetime_format("medium", locale=known).replace("{1}", date).replace("{0}", time)
+    text = str(dates.get_datetime_format("medium", locale=known)).replace("{1}", date).replace("{0}", time)
     return f"{text} ({offset})".translate(_digits(known))
 
 

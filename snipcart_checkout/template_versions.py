@@ -58,7 +58,7 @@ def _first_source(engine: DjangoTemplates, template: str) -> tuple[Origin | None
     for loader in engine.engine.template_loaders:
         for origin in loader.get_template_sources(template):
             with contextlib.suppress(TemplateDoesNotExist):
-                return origin, origin.loader.get_contents(origin)
+                return origin, loader.get_contents(origin)  # type: ignore[attr-defined]
     return None, ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from importlib import import_module
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, loader
 from django.utils import translation
 
@@ -32,5 +32,9 @@ def warm() -> None:
 
 def _languages() -> set[PageLanguage]:
     # A site that names no languages has Django's hundred: each would cost time and memory at every start.
-    named = [code for code, _name in settings.LANGUAGES] if settings.is_overridden("LANGUAGES") else []
+    named = (
+        [code for code, _name in settings.LANGUAGES]
+        if settings.LANGUAGES != global_settings.LANGUAGES
+        else []
+    )
     return {page_language(code) for code in (settings.LANGUAGE_CODE, *named)}

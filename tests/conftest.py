@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from tests.settings import RUN_DIRECTORY
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserType
 
 pytest_plugins = ["snipcart_checkout.testing"]
+
+# A busy machine is no reason to fail.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = (

@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(("admin", "management"), FOUNDATION | LEAVES | SERVICES),
     "checks": FOUNDATION | LEAVES | SERVICES | {"template_versions"},
     "template_versions": set(),
+    "scripts": set(),
     "apps": {"checks", "transport", "warming", *FOUNDATION, *SERVICES},
     "warming": {"transport", "urls", *FOUNDATION},
     "migrations": FOUNDATION | {"models"},

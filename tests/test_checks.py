@@ -469,6 +469,13 @@ class TestMethods:
         settings.SNIPCART_CHECKOUT = method(ICON="card.svg")
         assert run() == []
 
+    def test_an_icon_is_not_looked_for_where_static_files_are_not_django_s(self, settings: Settings) -> None:
+        settings.INSTALLED_APPS = [
+            app for app in settings.INSTALLED_APPS if app != "django.contrib.staticfiles"
+        ]
+        settings.SNIPCART_CHECKOUT = method(ICON="shop/card.svg")
+        assert run() == []
+
     def test_what_a_backend_says_of_its_options_is_passed_on(self, settings: Settings) -> None:
         settings.SNIPCART_CHECKOUT = method(
             BACKEND="snipcart_checkout.backends.manual.ManualBackend", OPTIONS={"IBANN": "x"}
@@ -492,6 +499,10 @@ class TestSecrets:
             site(API_URL=f"https://user:{SECRET}@payment.snipcart.com"),
             method(BACKEND="tests.test_checks.Fragile", OPTIONS={"NUMBER": SECRET}),
             method(BACKEND="tests.test_checks.Loquacious", OPTIONS={"API_KEY": SECRET}),
+            method(
+                BACKEND="tests.test_checks.Loquacious", OPTIONS={"API_KEY": "-", "LIVE": {"TOKEN": SECRET}}
+            ),
+            method(BACKEND="tests.test_checks.Loquacious", OPTIONS={"API_KEY": [SECRET, 5]}),
             method(BACKEND="tests.test_checks.Crashing", OPTIONS={"API_KEY": SECRET}),
         ],
     )
@@ -503,7 +514,7 @@ class TestSecrets:
 
     @pytest.mark.parametrize(
         "text",
-        "changeme CHANGE-ME change_this replace-me your-api-key YOUR_KEY my-secret insert-key-here <key> [key] ${KEY} {key} "
+        "changeme CHANGE-ME change_this replace-me your-api-key YOUR_KEY insert-key-here <key> [key] ${KEY} {key} "
         "$KEY xxx xxxxxxxx *** ... … TODO none placeholder".split(),
     )
     def test_what_stands_for_a_key_is_a_placeholder(self, text: str) -> None:
@@ -511,7 +522,7 @@ class TestSecrets:
 
     @pytest.mark.parametrize(
         "text",
-        "key test-key live_key_1 sk_test_51Nx ST_YzNk first-key secret k a1b2c3 0123456789abcdef mykey".split(),
+        "key test-key live_key_1 sk_test_51Nx ST_YzNk first-key secret my-key dummy k a1b2c3 0123456789abcdef mykey".split(),
     )
     def test_what_may_be_a_key_is_no_placeholder(self, text: str) -> None:
         assert not is_placeholder(text)

@@ -313,6 +313,13 @@ class TestSecrets:
     def test_a_secret_is_read_without_the_line_end_of_its_file(self) -> None:
         assert Secret("hunter2\n") == Secret("hunter2")
 
+    def test_equal_secrets_are_one(self) -> None:
+        assert {Secret("hunter2"), Secret("hunter2 "), Secret("hunter3")} == {
+            Secret("hunter2"),
+            Secret("hunter3"),
+        }
+        assert Secret("hunter2") != "hunter2"
+
     @pytest.mark.parametrize("nothing", ["", " ", None, 5])
     def test_a_secret_of_nothing_is_false(self, nothing: object) -> None:
         assert not Secret(nothing)

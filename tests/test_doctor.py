@@ -89,6 +89,12 @@ class TestAddresses:
         }
         assert "https://pay.shop.example/checkout/live/notifications/scripted/" in run()[1]
 
+    def test_a_backend_that_cannot_be_built_has_no_url_for_notifications(self, settings: Settings) -> None:
+        broken = {"BACKEND": "tests.backends.Missing", "NAME": "Card"}
+        change(settings, STORES={"live": {**STORE, "METHODS": {"broken": broken}}})
+        (store,) = diagnose(offline=True).stores
+        assert store.notification_urls == {}
+
     def test_an_address_that_cannot_be_told_is_not_made_up(self, settings: Settings) -> None:
         change(settings, PUBLIC_URL="")
         code, printed = run()

@@ -244,5 +244,6 @@ def test_a_method_without_a_required_field_is_explained(missing: str) -> None:
 
 def test_a_refund_answer_needs_a_refund_id() -> None:
     assert refund_answer_problem(payload("refund-answer-documented")) is None
-    for answer in ({}, {"refundId": ""}, {"refundId": 7}, [], None):
+    wrong: list[object] = [{}, {"refundId": ""}, {"refundId": 7}, [], None]
+    for answer in wrong:
         assert refund_answer_problem(answer)

@@ -228,7 +228,15 @@ def test_pages_that_do_not_exist_say_so_in_our_words(client: Client, snipcart: S
 
 
 def test_nothing_configured_is_a_page_not_a_crash(client: Client, settings: Any) -> None:
-    for checkout in ({}, None, "text", {"STORES": {}}, {"STORES": {"live": {}}}, {"STORES": {"live": None}}):
+    broken: list[Any] = [
+        {},
+        None,
+        "text",
+        {"STORES": {}},
+        {"STORES": {"live": {}}},
+        {"STORES": {"live": None}},
+    ]
+    for checkout in broken:
         settings.SNIPCART_CHECKOUT = checkout
         assert client.get(PAGE, {"publicToken": "t"}).status_code == 404
         assert client.get("/checkout/live/", {"publicToken": "t"}).status_code == 404

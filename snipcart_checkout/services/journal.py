@@ -30,11 +30,9 @@ def commit(work: Callable[[], _Result]) -> _Result:
     """
     database = router.db_for_write(Payment)
     for attempt in range(_LOCK_RETRIES):
-        try:
-            with transaction.atomic(using=database, durable=True):
-                return work()
-        except OperationalError:
-            time.sleep(_RETRY_AFTER * 2**attempt)
+        with contextlib.suppress(OperationalError), transaction.atomic(using=database, durable=True):
+            return work()
+        time.sleep(_RETRY_AFTER * 2**attempt)
     with transaction.atomic(using=database, durable=True):
         return work()
 

@@ -48,6 +48,7 @@ __all__ = [
     "record_staff_word",
     "run_charge",
     "set_aside",
+    "text_of",
 ]
 
 MAX_TRIES: Final = 10
@@ -220,11 +221,11 @@ def _decide_declined(payment: Payment, declined: Declined) -> _Decision | None:
         return _Decision(to=_State.UNKNOWN) if payment.state == _State.CHARGING else None
     language = page_language(payment.language).code
     code = clean_text(declined.code, 100)
-    message = declined.message if isinstance(declined.message, str) else ""
+    message = text_of(declined.message)
     changes = {
         "live_key": None,
         "decline_code": code,
-        "decline_message": clean_text(message) or decline_text(code, language),
+        "decline_message": message or decline_text(code, language),
         **_FORGOTTEN,
     }
     return _Decision(to=_State.DECLINED, changes=changes, owes=_owed_for_decline(payment, code))
@@ -257,8 +258,8 @@ def _decide_pending(payment: Payment, pending: Pending, *, returned: bool) -> _D
 
 def _decide_redirect(payment: Payment, redirect: Redirect) -> _Decision | None:
     backend = backend_of(payment)
-    url = redirect.url if isinstance(redirect.url, str) else ""
-    usable = backend.can_lookup and _is_id(redirect.provider_reference)
+    url = text_of(redirect.url, 4096)
+    usable = backend.can_lookup and _is_id(redirect.provider_reference) and url == redirect.url
     if not usable or not safe_provider_url(url, backend.redirect_origins):
         say(logging.ERROR, "payment %s: the backend's redirect is not usable", payment.reference)
         return _Decision(to=_State.UNKNOWN) if payment.state == _State.CHARGING else None
@@ -276,6 +277,11 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= _MAX_ID and clean_text(value) == value
 
 
+def text_of(value: object, limit: int = 500) -> str:
+    """Return a text that a backend named, made fit for use; empty for whatever is none, for types do not bind."""
+    return clean_text(value, limit) if isinstance(value, str) else ""
+
+
 def clean_text_lines(text: object) -> str:
     """Return a backend's instructions line by line, fit for a page and for Snipcart."""
     if not isinstance(text, str):
@@ -284,7 +290,7 @@ def clean_text_lines(text: object) -> str:
 
 
 def _transaction_key(payment: Payment, transaction_id: str) -> str:
-    text = "\0".join((payment.store, payment.method, transaction_id))
+    text = f"{payment.store}\0{payment.method}\0{transaction_id}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

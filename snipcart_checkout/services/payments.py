@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -199,10 +200,9 @@ def hear_notification(store: Store, method: Method, headers: Mapping[str, str], 
 
 def _read_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> uuid.UUID:
     reference: object = None
-    try:
+    # Whatever it raises, this is not a notification of the provider.
+    with contextlib.suppress(Exception):
         reference = get_backend(store, method).read_notification(headers, body).reference
-    except Exception:  # noqa: S110 - whatever it is, it is not a notification of the provider
-        pass
     if not isinstance(reference, uuid.UUID):
         raise NotificationRefused("the notification could not be verified")
     return reference

@@ -14,7 +14,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from snipcart_checkout.backends.base import PaymentBackend, Refunded, RefundDeclined, RefundRequest
+from snipcart_checkout.backends.base import PaymentBackend, RefundDeclined, Refunded, RefundRequest
 from snipcart_checkout.client import SnipcartClient
 from snipcart_checkout.conf import Store, get_settings
 from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain, TokenRefused
@@ -23,7 +23,7 @@ from snipcart_checkout.money import amount_of, minor_units
 from snipcart_checkout.protocol import RefundCall, check_public_token, clean_text
 from snipcart_checkout.services.confirmations import capability_hash
 from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
-from snipcart_checkout.services.outcomes import backend_of, charge_of
+from snipcart_checkout.services.outcomes import backend_of, charge_of, text_of
 from snipcart_checkout.signals import payment_refunded
 
 __all__ = [
@@ -220,7 +220,7 @@ def _ask_backend(refund: Refund, backend: PaymentBackend, *, source: str = "prov
     except Exception as error:  # the provider's library may raise anything
         say(logging.WARNING, "payment %s: refunding raised %s", payment.reference, type(error).__name__)
     if isinstance(result, Refunded):
-        provider_id = clean_text(result.refund_id, 255) if isinstance(result.refund_id, str) else ""
+        provider_id = text_of(result.refund_id, 255)
         if _move(refund, _State.REFUNDED, source=source, provider_refund_id=provider_id):
             announce(payment_refunded, payment=payment, refund=refund)
         return refund
@@ -232,8 +232,7 @@ def _ask_backend(refund: Refund, backend: PaymentBackend, *, source: str = "prov
 
 
 def _declined_text(result: RefundDeclined) -> str:
-    message = clean_text(result.message) if isinstance(result.message, str) else ""
-    return message or _("The provider declined the refund.")
+    return text_of(result.message) or _("The provider declined the refund.")
 
 
 def _move(refund: Refund, to: str, *, source: str, note: str = "", **changes: object) -> bool:

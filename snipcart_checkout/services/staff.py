@@ -14,7 +14,15 @@ from snipcart_checkout.services.journal import commit, write_event
 from snipcart_checkout.services.outcomes import record, record_staff_word
 from snipcart_checkout.services.refunds import record_refund_word
 
-__all__ = ["RESOLUTIONS", "mark_lapsed", "mark_received", "resolve_refund", "resolve_review", "tell_again", "untold"]
+__all__ = [
+    "RESOLUTIONS",
+    "mark_lapsed",
+    "mark_received",
+    "resolve_refund",
+    "resolve_review",
+    "tell_again",
+    "untold",
+]
 
 _State = Payment.State
 
