@@ -13,11 +13,10 @@ Fake the provider below the backend (an HTTP stand-in, the provider's own test m
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, ClassVar, Final
-from uuid import UUID, uuid4
+from typing import Final
+from uuid import uuid4
 
 import pytest
 from django import forms
@@ -34,10 +33,10 @@ from snipcart_checkout.backends.base import (
     Pending,
     Redirect,
     Refunded,
-    RefundRequest,
 )
 from snipcart_checkout.links import origin_of, safe_provider_url
-from snipcart_checkout.money import amount_of, minor_units
+from snipcart_checkout.money import amount_of
+from snipcart_checkout.testing.backend_case import BackendCase, later, refund_of
 
 __all__ = ["BackendContract"]
 
@@ -46,38 +45,13 @@ _LONGEST_CODE: Final = 100
 _CARD_FIELDS: Final = ("card_number", "cardnumber", "cvc", "cvv", "pan", "security_code")
 
 
-class BackendContract:
+class BackendContract(BackendCase):
     """One backend against the promises of its interface; what it does not claim is skipped.
 
     ``make_backend`` is the only thing to write. ``paying_form`` is what the shopper types for a payment that
     goes through (or on to the provider), ``declined_form`` for one that is declined, if the form decides.
     ``amounts`` are in major units; leave out the currencies that the provider does not take.
     """
-
-    paying_form: ClassVar[Mapping[str, Any]] = {}
-    declined_form: ClassVar[Mapping[str, Any] | None] = None
-    amounts: ClassVar[Sequence[tuple[str, str]]] = (("12.34", "EUR"), ("1500", "JPY"), ("1.234", "KWD"))
-    return_url: ClassVar[str] = "https://pay.shop.example/checkout/payments/return/"
-
-    def make_backend(self) -> PaymentBackend:
-        """Build the backend with options that work."""
-        raise NotImplementedError
-
-    def captures(self, reference: UUID) -> int | None:
-        """Tell how often the provider took the money of a charge; None where a test cannot know."""
-        return None
-
-    def refunds(self, reference: UUID) -> int | None:
-        """Tell how often the provider made a refund; None where a test cannot know."""
-        return None
-
-    def pay(self, charge: Charge) -> None:
-        """Pay at the provider, as the shopper does after a Redirect; without this nothing is tested beyond it."""
-        pytest.skip("the shopper's part at the provider is not played")
-
-    def notification(self, reference: UUID) -> tuple[Mapping[str, str], bytes] | None:
-        """Return the headers and body of a genuine notification; None when there are none."""
-        return None
 
     def test_capabilities_do_not_contradict_each_other(self) -> None:
         backend = self.make_backend()
@@ -191,7 +165,7 @@ class BackendContract:
         self._needs("can_lookup")
         charge = self._charge()
         result = self.make_backend().charge(charge)
-        found = self.make_backend().lookup(_later(charge, result))
+        found = self.make_backend().lookup(later(charge, result))
         assert isinstance(found, (Paid, Pending, Declined, NotFound))
         if isinstance(result, (Paid, Declined)):
             assert _identity(found) == _identity(result)
@@ -200,7 +174,7 @@ class BackendContract:
         self._needs("can_lookup")
         charge = self._declined_charge()
         result = self.make_backend().charge(charge)
-        assert isinstance(self.make_backend().lookup(_later(charge, result)), (Declined, NotFound))
+        assert isinstance(self.make_backend().lookup(later(charge, result)), (Declined, NotFound))
 
     def test_looking_up_takes_no_money(self) -> None:
         self._needs("can_lookup")
@@ -213,7 +187,7 @@ class BackendContract:
         result = self.make_backend().charge(charge)
         if not isinstance(result, Redirect):
             pytest.skip("no redirect")
-        charge = _later(charge, result)
+        charge = later(charge, result)
         self.pay(charge)
         found = self.make_backend().lookup(charge)
         assert isinstance(found, Paid)
@@ -248,7 +222,7 @@ class BackendContract:
         if backend.supports_refund:
             pytest.skip("it can")
         with pytest.raises(Exception):  # noqa: B017, PT011
-            backend.refund(_refund_of(self._charge(), "any"))
+            backend.refund(refund_of(self._charge(), "any"))
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b'{"reference": "0"}'])
     def test_a_notification_that_cannot_be_verified_is_refused(self, body: bytes) -> None:
@@ -265,77 +239,6 @@ class BackendContract:
         reference = uuid4()
         headers, body = self._genuine(reference)
         assert self.make_backend().read_notification(headers, body) == Notification(reference)
-
-    def _needs(self, capability: str) -> None:
-        if not getattr(self.make_backend(), capability):
-            pytest.skip(f"no {capability}")
-
-    def _cleaned(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        form = self.make_backend().form_class(data=dict(data))
-        assert form.is_valid(), form.errors
-        return form.cleaned_data
-
-    def _charges(self) -> list[Charge]:
-        return [self._charge(amount=amount, currency=currency) for amount, currency in self.amounts]
-
-    def _charge(
-        self,
-        amount: str | None = None,
-        currency: str | None = None,
-        form: Mapping[str, Any] | None = None,
-    ) -> Charge:
-        first_amount, first_currency = self.amounts[0]
-        major, code = Decimal(amount or first_amount), currency or first_currency
-        return Charge(
-            reference=uuid4(),
-            amount=major,
-            currency=code,
-            minor_units=minor_units(major, code),
-            form=self._cleaned(self.paying_form if form is None else form),
-            return_url=self.return_url,
-        )
-
-    def _declined_charge(self) -> Charge:
-        if self.declined_form is None:
-            pytest.skip("the form does not decide about a decline")
-        return self._charge(form=self.declined_form)
-
-    def _refund(self) -> RefundRequest:
-        self._needs("supports_refund")
-        charge = self._charge()
-        result = self.make_backend().charge(charge)
-        if isinstance(result, Redirect):
-            charge = _later(charge, result)
-            self.pay(charge)
-            found = self.make_backend().lookup(charge)
-            assert isinstance(found, Paid)
-            return _refund_of(charge, found.transaction_id)
-        if not isinstance(result, Paid):
-            pytest.skip("nothing is paid at once")
-        return _refund_of(_later(charge, result), result.transaction_id)
-
-    def _genuine(self, reference: UUID) -> tuple[Mapping[str, str], bytes]:
-        notification = self.notification(reference)
-        if notification is None:
-            pytest.skip("no notifications")
-        return notification
-
-
-def _later(charge: Charge, result: object) -> Charge:
-    """The charge as it is handed over again once the shopper has left."""
-    provider_reference = result.provider_reference if isinstance(result, Redirect) else ""
-    return replace(charge, session=None, provider_reference=provider_reference)
-
-
-def _refund_of(charge: Charge, transaction_id: str) -> RefundRequest:
-    return RefundRequest(
-        reference=uuid4(),
-        charge=charge,
-        transaction_id=transaction_id,
-        amount=charge.amount,
-        currency=charge.currency,
-        minor_units=charge.minor_units,
-    )
 
 
 def _identity(result: object) -> tuple[type, str]:
