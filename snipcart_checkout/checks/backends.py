@@ -19,7 +19,7 @@ __all__ = ["BACKEND_RULES"]
 
 Messages = Iterator[checks.CheckMessage]
 
-_SHIPPED: Final = ("manual.ManualBackend", "dummy.DummyBackend", "stripe.StripeBackend")
+_SHIPPED: Final = ("manual.ManualBackend", "dummy.DummyBackend")
 
 
 def path(method: Part) -> Messages:
