@@ -75,16 +75,21 @@ def _totals(payments: QuerySet[Payment]) -> Iterator[Total]:
         Refund.objects.filter(payment__in=payments, state=Refund.State.REFUNDED)
         .order_by()
         .values_list("payment__currency")
-        .annotate(Sum("minor_units"))
+        .annotate(units=Sum("minor_units"))
     )
-    rows = payments.order_by("currency").values_list("currency")
-    captured = Sum("minor_units", filter=Q(captured_at__isnull=False), default=0)
-    for currency, count, units, reserved in rows.annotate(Count("pk"), captured, Sum("refunded_minor_units")):
+    rows = payments.order_by("currency").values("currency")
+    for row in rows.annotate(
+        count=Count("pk"),
+        captured=Sum("minor_units", filter=Q(captured_at__isnull=False), default=0),
+        reserved=Sum("refunded_minor_units"),
+    ):
+        currency = row["currency"]
         refunded = made.get(currency, 0)
+        uncertain = row["reserved"] - refunded
         yield Total(
             currency=currency,
-            count=count,
-            captured=money(units, currency),
+            count=row["count"],
+            captured=money(row["captured"], currency),
             refunded=money(refunded, currency),
-            uncertain=money(reserved - refunded, currency) if reserved > refunded else "",
+            uncertain=money(uncertain, currency) if uncertain else "",
         )

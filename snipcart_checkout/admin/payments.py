@@ -19,7 +19,7 @@ from snipcart_checkout.admin.filters import CreatedFilter, NeedsPersonFilter, To
 from snipcart_checkout.admin.listing import find_by_reference, totals_of, with_columns
 from snipcart_checkout.admin.pages import ActingAdmin
 from snipcart_checkout.admin.story import open_questions, story_of
-from snipcart_checkout.admin.words import money
+from snipcart_checkout.admin.words import label, money
 from snipcart_checkout.models import Confirmation, Payment
 from snipcart_checkout.services.journal import say
 
@@ -84,8 +84,8 @@ class PaymentAdmin(ActingAdmin):
         """The last confirmation and what became of it."""
         if not payment.told_state:
             return None
-        state = Confirmation.State(payment.told_state).label
-        return f"{state}: {Confirmation.Status(payment.told_status).label}"
+        state = label(Confirmation.State, payment.told_state)
+        return f"{state}: {label(Confirmation.Status, payment.told_status)}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
         return with_columns(super().get_queryset(request))

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from snipcart_checkout.admin.words import EVENTS, REASONS, SOURCES, Reason, money
+from snipcart_checkout.admin.words import EVENTS, REASONS, SOURCES, Reason, label, money
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
 from snipcart_checkout.services.settlement import payments_needing_person, payments_unknown_too_long
 
@@ -53,7 +53,7 @@ def _details(event: Event, payment: Payment) -> Iterator[str]:
     if "minor_units" in data:
         yield money(data["minor_units"], payment.currency)
     if "state" in data:
-        yield _label(Confirmation.State, data["state"])
+        yield label(Confirmation.State, data["state"])
     if data.get("tries", 0) > 1:
         yield ngettext("%(count)d try", "%(count)d tries", data["tries"]) % {"count": data["tries"]}
     if "reason" in data:
@@ -62,13 +62,9 @@ def _details(event: Event, payment: Payment) -> Iterator[str]:
     if "refund" in data:
         yield _("refund %(id)s") % {"id": data["refund"]}
     if "was" in data:
-        yield _("before: %(state)s") % {"state": _label(Payment.State, data["was"])}
+        yield _("before: %(state)s") % {"state": label(Payment.State, data["was"])}
     if "note" in data:
         yield _("“%(note)s”") % {"note": data["note"]}
-
-
-def _label(choices: type[Payment.State | Confirmation.State], value: str) -> str:
-    return str(choices(value).label) if value in choices.values else value
 
 
 def open_questions(payment: Payment) -> list[Reason]:

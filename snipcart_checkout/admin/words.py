@@ -6,18 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from django.db.models import TextChoices
 from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from snipcart_checkout.money import amount_of
 
-__all__ = ["EVENTS", "REASONS", "SOURCES", "Reason", "money"]
+__all__ = ["EVENTS", "REASONS", "SOURCES", "Reason", "label", "money"]
 
 
 def money(units: int, currency: str) -> str:
     """Return minor units as staff reads them: in the number format of the admin, with the currency's code."""
     return f"{number_format(amount_of(units, currency), force_grouping=True)} {currency}"
+
+
+def label(choices: type[TextChoices], value: str) -> str:
+    """Return the words for a stored choice; one that only a newer release knows is returned as it is."""
+    return str(choices(value).label) if value in choices.values else value
 
 
 EVENTS: Final[Mapping[str, Promise]] = {
