@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import OperationalError, connection
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
@@ -547,6 +548,26 @@ def test_money_taken_and_snipcart_silent_is_paid_and_said_so(client: Client, sni
     assert Payment.objects.get().state == Payment.State.PAID
     assert status.status_code == 200
     assert "Refresh" in status
+
+
+def test_an_outcome_that_cannot_be_stored_is_never_said_to_have_cost_nothing(
+    client: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    page = get_page(client, snipcart.session())
+
+    def refuse_updates(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            raise OperationalError("the disk is full")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse_updates):
+        answer = press_pay(client, page)
+        status = client.get(answer["Location"])
+
+    assert answer.status_code == 303
+    assert Payment.objects.get().state == Payment.State.CHARGING
+    assert "Your payment is being checked" in text_of(status)
+    assert len(provider.captures) == 1
 
 
 def test_no_token_leaves_through_logs_mails_or_chained_exceptions(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -18,7 +19,7 @@ from snipcart_checkout.exceptions import NotificationRefused
 from snipcart_checkout.models import Confirmation, Payment, session_key
 from snipcart_checkout.protocol import PaymentSession
 from snipcart_checkout.services.confirmations import capability_hash, deliver_session, new_capability, owe
-from snipcart_checkout.services.journal import commit, write_event
+from snipcart_checkout.services.journal import commit, say, write_event
 from snipcart_checkout.services.outcomes import MAX_TRIES, ask_backend, backend_of, run_charge
 from snipcart_checkout.services.sessions import order_hash
 
@@ -83,7 +84,20 @@ def pay(order: Order) -> Payment:
     before anybody hears of it. Ten of these at once make one charge. Must run outside any transaction.
     """
     payment, is_ours = _claim(order)
-    return run_charge(payment, order.session, source="shopper") if is_ours else payment
+    if not is_ours:
+        return payment
+    try:
+        return run_charge(payment, order.session, source="shopper")
+    except DatabaseError as error:
+        # The claim is on disk and money may have moved: the same as a crash here, which settling finishes.
+        say(
+            logging.ERROR,
+            "payment %s: its outcome was not stored: %s",
+            payment.reference,
+            type(error).__name__,
+        )
+        payment.state = _State.CHARGING
+        return payment
 
 
 def _claim(order: Order) -> tuple[Payment, bool]:
