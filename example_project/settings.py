@@ -9,6 +9,9 @@ from typing import Any
 import environ
 from django.utils.translation import gettext_lazy as _
 
+from example_project.piggypay import account
+from example_project.shop.products import PRODUCTS
+
 BASE_DIR = Path(__file__).resolve().parent
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
@@ -21,14 +24,20 @@ SANDBOX = env.bool("SANDBOX", default=True)
 SECRET_KEY = env.str("SECRET_KEY", default="only-for-trying-things-out-on-this-machine")
 DEBUG = env.bool("DEBUG", default=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "example_project.urls"
+WSGI_APPLICATION = "example_project.wsgi.application"
 STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "collected-static"
 USE_TZ = True
 TIME_ZONE = "Europe/Paris"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+STATICFILES_DIRS = [BASE_DIR / "static"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -38,7 +47,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "snipcart_checkout",
-    *(["snipcart_checkout.sandbox"] if SANDBOX else []),
+    "example_project.shop",
+    *(["example_project.piggypay", "snipcart_checkout.sandbox"] if SANDBOX else []),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -52,33 +62,55 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the apps' own: templates/snipcart_checkout/base.html is the shop's theme.
+        "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "example_project.shop.hooks.shop",
             ],
         },
     },
 ]
 
-METHODS: dict[str, Any] = {
-    "example_dummy": {
-        "BACKEND": "snipcart_checkout.backends.dummy.DummyBackend",
-        "NAME": _("Dummy payment"),
-    },
-    "example_transfer": {
-        "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
-        "NAME": _("Bank transfer"),
-        "CURRENCIES": ["EUR"],
-        "OPTIONS": {
-            "ACCOUNT_HOLDER": "The Example Shop",
-            "IBAN": "FR76 3000 6000 0112 3456 7890 189",
-            "BIC": "AGRIFRPP",
-        },
+TRANSFER: dict[str, Any] = {
+    "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
+    "NAME": _("Bank transfer"),
+    "CURRENCIES": ["EUR"],
+    "OPTIONS": {
+        "ACCOUNT_HOLDER": env.str("ACCOUNT_HOLDER", default="The Paper Lantern"),
+        "IBAN": env.str("IBAN", default="FR76 3000 6000 0112 3456 7890 189"),
+        "BIC": env.str("BIC", default="AGRIFRPP"),
     },
 }
+# The shopper picks what comes of a payment: for trials, and never in a live store of the real Snipcart.
+DUMMY: dict[str, Any] = {
+    "BACKEND": "snipcart_checkout.backends.dummy.DummyBackend",
+    "NAME": _("Dummy payment"),
+}
+# A provider that does not exist. It lives in the same project, but the shop speaks HTTP with it.
+PIGGYPAY: dict[str, Any] = {
+    "BACKEND": "example_project.piggypay.backend.PiggyPayBackend",
+    "NAME": "PiggyPay",
+    "ICON": "shop/piggy.svg",
+    "MAX_AMOUNT": "1000000",
+    "OPTIONS": {
+        "URL": f"{HERE}/piggypay",
+        "API_KEY": account.API_KEY,
+        "NOTIFICATION_SECRET": account.NOTIFICATION_SECRET,
+    },
+}
+METHODS: dict[str, dict[str, Any]] = {
+    "live": {"example_transfer": TRANSFER},
+    "test": {"example_dummy": DUMMY, "example_transfer": TRANSFER},
+}
+if SANDBOX:
+    everything = {"example_dummy": DUMMY, "example_piggypay": PIGGYPAY, "example_transfer": TRANSFER}
+    METHODS = {"live": everything, "test": everything}
+
 SHOP_HOSTS = env.list("SHOP_HOSTS", default=[HERE.removeprefix("http://")])
 
 
@@ -92,13 +124,15 @@ def store(mode: str) -> dict[str, Any]:
             f"{prefix}_STORE_SECRET_KEY", default=f"sandbox-{mode}-secret-of-the-store"
         ),
         "SHOP_HOSTS": SHOP_HOSTS,
-        "METHODS": METHODS,
+        "METHODS": METHODS[mode],
     }
 
 
 SNIPCART_CHECKOUT: dict[str, Any] = {
     "PUBLIC_URL": PUBLIC_URL,
     "STORES": {"live": store("live"), "test": store("test")},
+    "METHOD_FILTER": "example_project.shop.hooks.methods_for",
+    "CONTEXT": "example_project.shop.hooks.page_context",
 }
 if SANDBOX:
     SNIPCART_CHECKOUT |= {"API_URL": f"{HERE}/sandbox/api", "APP_API_URL": f"{HERE}/sandbox/api"}
@@ -112,19 +146,5 @@ SNIPCART_SANDBOX: dict[str, Any] = {
         }
         for mode in ("live", "test")
     },
-    "PRODUCTS": {
-        "mug": {
-            "NAME": {"en": "Mug", "fr": "Tasse"},
-            "PRICES": {"EUR": "18", "USD": "19.5", "CAD": "24.95", "JPY": "2900", "KWD": "5.875"},
-        },
-        "poster": {
-            "NAME": {"en": "Poster", "fr": "Affiche"},
-            "PRICES": {"EUR": "12.5", "USD": "13.5", "CAD": "17.25", "JPY": "1980", "KWD": "4.125"},
-        },
-        "guide": {
-            "NAME": {"en": "City guide (e-book)", "fr": "Guide de la ville (livre numérique)"},
-            "TYPE": "Digital",
-            "PRICES": {"EUR": "7.9", "USD": "8.5", "CAD": "11", "JPY": "1200", "KWD": "2.5"},
-        },
-    },
+    "PRODUCTS": PRODUCTS,
 }

@@ -1,11 +1,12 @@
-"""The shop's addresses: the checkout page, the sandbox that plays Snipcart, the admin."""
+"""The shop's addresses: the checkout page and, with the sandbox, everything that one needs to try it."""
 
 from __future__ import annotations
 
 from django.apps import apps
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.generic import RedirectView
+
+from example_project.shop import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("checkout/", include("snipcart_checkout.urls")),
@@ -13,6 +14,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 if apps.is_installed("snipcart_checkout.sandbox"):
     urlpatterns += [
-        path("", RedirectView.as_view(pattern_name="snipcart_sandbox:cart")),
+        path("", views.home, name="home"),
+        path("theme/", views.switch_theme, name="theme"),
+        path("staff/", views.enter_as_staff, name="staff"),
+        path("i18n/", include("django.conf.urls.i18n")),
+        path("piggypay/", include("example_project.piggypay.urls")),
         path("sandbox/", include("snipcart_checkout.sandbox.urls")),
     ]

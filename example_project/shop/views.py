@@ -1,0 +1,60 @@
+"""The shop's front page, and two switches that make trying things out pleasant."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model, login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.views.decorators.http import require_GET, require_POST
+
+from example_project.shop.models import Sale
+from example_project.shop.money import format_money
+from example_project.shop.products import PRODUCTS
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the products and the till."""
+    return render(
+        request,
+        "shop/home.html",
+        {
+            "products": [_product(key, value) for key, value in PRODUCTS.items()],
+            "sales": Sale.objects.all()[:5],
+        },
+    )
+
+
+def _product(identifier: str, product: dict[str, Any]) -> dict[str, str]:
+    language = get_language() or "en"
+    price = format_money(Decimal(product["PRICES"]["EUR"]), "EUR")
+    return {"id": identifier, "name": product["NAME"][language.partition("-")[0]], "price": price}
+
+
+@require_POST
+def switch_theme(request: HttpRequest) -> HttpResponse:
+    """Put the shop's theme onto the checkout pages, or take it off, to see both."""
+    answer = redirect("home")
+    themed = request.COOKIES.get("theme") == "on"
+    answer.set_cookie("theme", "off" if themed else "on", samesite="Lax")
+    return answer
+
+
+@require_POST
+def enter_as_staff(request: HttpRequest) -> HttpResponse:
+    """Open the admin without a password, on a developer's machine only. The user it makes cannot log in otherwise."""
+    if not settings.DEBUG:
+        raise Http404
+    user, new = get_user_model().objects.get_or_create(
+        username="demo", defaults={"is_staff": True, "is_superuser": True}
+    )
+    if new:
+        user.set_unusable_password()
+        user.save()
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    return redirect("admin:snipcart_checkout_payment_changelist")
