@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.utils import translation
 
+from snipcart_checkout.conf import get_settings
 from snipcart_checkout.endpoints import Endpoint, new_reference
 from snipcart_checkout.languages import PageLanguage, page_language
 from snipcart_checkout.links import origin_of
@@ -38,6 +39,12 @@ _STATUS: Final[Mapping[Problem, int]] = {
 
 class _CsrfCheck(CsrfViewMiddleware):
     """Django's check, which tells us instead of showing the site's own page."""
+
+    def _origin_verified(self, request: HttpRequest) -> bool:
+        # Behind a proxy that Django was not told of, the request looks like http, and the browser's https origin
+        # like a stranger's. PUBLIC_URL says what the site is called outside.
+        ours = origin_of(get_settings().public_url)
+        return request.META["HTTP_ORIGIN"] == ours or bool(super()._origin_verified(request))  # type: ignore[misc]
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         return HttpResponse(reason, status=403)

@@ -434,6 +434,20 @@ def test_the_csrf_check_is_our_own_where_the_site_has_none(snipcart: StandIn, se
     assert press_pay(client, page).status_code == 303
 
 
+@pytest.mark.parametrize(
+    "origin, status",
+    [("https://pay.shop.example", 303), ("https://evil.example", 403), ("null", 403)],
+)
+def test_a_proxy_that_django_was_not_told_of_costs_no_payment(
+    client: Client, snipcart: StandIn, origin: str, status: int
+) -> None:
+    page = get_page(client, snipcart.session())
+
+    answer = client.post(METHOD_PAGE, fields_of(page), headers={"Origin": origin})
+
+    assert answer.status_code == status
+
+
 def test_a_declined_payment_may_be_tried_again_with_a_new_key(
     client: Client, snipcart: StandIn, provider: Provider
 ) -> None:
