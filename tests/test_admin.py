@@ -242,6 +242,25 @@ def test_nothing_secret_is_on_any_page(
         assert not [secret for secret in secrets if secret in shown], url
 
 
+def test_the_pages_do_not_even_read_what_they_may_not_show(
+    provider: Provider, snipcart: StandIn, boss: Client
+) -> None:
+    payment = pay(snipcart)
+    services.refund_payment(payment, 100, asked_by="snipcart")
+
+    rows = (payment, payment.confirmations.get(), payment.refunds.get())
+    with CaptureQueriesContext(connection) as queries:
+        for row in rows:
+            boss.get(f"/admin/snipcart_checkout/{row._meta.model_name}/")
+            boss.get(page_of(row))
+        boss.get(EXPORT).getvalue()
+
+    read = " ".join(query["sql"] for query in queries)
+    assert "transaction_id" in read
+    for column in ("public_token", "capability_hash", "redirect_url", '"form"', "`form`"):
+        assert column not in read
+
+
 def services_store() -> Any:
     from snipcart_checkout.conf import get_settings
 
@@ -391,15 +410,15 @@ def test_the_totals_are_those_of_the_filtered_list(
     waiting(provider, snipcart, amount="77.00")
 
     totals = {total.currency: total for total in boss.get(LIST).context["totals"]}
-    assert (totals["EUR"].count, totals["EUR"].captured) == (3, "1,000.60 EUR")
-    assert (totals["EUR"].refunded, totals["EUR"].uncertain) == ("0.50 EUR", "0.25 EUR")
-    assert (totals["JPY"].captured, totals["JPY"].refunded) == ("1,500 JPY", "0 JPY")
+    assert (totals["EUR"].count, totals["EUR"].captured) == (3, "1,000.60\xa0EUR")
+    assert (totals["EUR"].refunded, totals["EUR"].uncertain) == ("0.50\xa0EUR", "0.25\xa0EUR")
+    assert (totals["JPY"].captured, totals["JPY"].refunded) == ("1,500\xa0JPY", "0\xa0JPY")
 
     page = boss.get(LIST, {"currency": "JPY"})
     assert [total.currency for total in page.context["totals"]] == ["JPY"]
     assert "1,500 JPY" in text_of(page)
     (searched,) = boss.get(LIST, {"q": first.short_reference}).context["totals"]
-    assert (searched.count, searched.captured) == (1, "1,000.50 EUR")
+    assert (searched.count, searched.captured) == (1, "1,000.50\xa0EUR")
 
 
 def test_the_list_takes_no_more_queries_for_more_payments(
@@ -905,7 +924,7 @@ def test_part_of_a_payment_is_refunded(provider: Provider, snipcart: StandIn, st
 
     refund = Refund.objects.get()
     assert (refund.minor_units, refund.state, refund.asked_by) == (230, "refunded", "staff ada")
-    assert said == f"{payment.short_reference}: 2.30 EUR was refunded."
+    assert said == f"{payment.short_reference}: 2.30\xa0EUR was refunded."
     assert [given["minor_units"] for given in provider.refunds] == [230]
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
+from django.contrib.admin.widgets import AdminRadioSelect, AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.formats import get_format
@@ -20,6 +21,7 @@ from snipcart_checkout.money import UnpayableAmount, amount_of, decimals, minor_
 __all__ = ["ActionForm", "RefundForm", "ResolveRefundForm", "ResolveReviewForm", "read_amount"]
 
 _AMOUNT: Final = re.compile(r"(\d+)(?:([.,٫])(\d+))?")
+_RADIO: Final = AdminRadioSelect(attrs={"class": "radiolist"})
 _SPACING: Final = re.compile(r"[\s'’]")
 
 
@@ -80,11 +82,11 @@ class RefundForm(ActionForm):
 
 
 class _NoteForm(ActionForm):
-    resolution = forms.ChoiceField(label=_("What came of it"), widget=forms.RadioSelect)
+    resolution = forms.ChoiceField(label=_("What came of it"), widget=_RADIO)
     note = forms.CharField(
         label=_("Note"),
         max_length=1000,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=AdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("How you know, or what you did. It becomes part of the payment's story."),
     )
 
@@ -104,7 +106,7 @@ class ResolveRefundForm(_NoteForm):
 
     resolution = forms.ChoiceField(
         label=_("What came of it"),
-        widget=forms.RadioSelect,
+        widget=_RADIO,
         choices=[
             ("made", _("The refund was made: the provider shows it")),
             ("not_made", _("The refund was not made: its amount can be refunded anew")),

@@ -31,7 +31,7 @@ class PaymentAdmin(ActingAdmin):
     """Every attempt to take the money of an order."""
 
     staff_actions = PAYMENT_ACTIONS
-    list_display = ("short", "created_at", "store", "method", "amount", "refunded", "state", "told")
+    list_display = ("short", "created_at", "state", "amount", "refunded", "told", "store", "method")
     list_display_links = ("short",)
     list_filter: ClassVar[Any] = (
         NeedsPersonFilter,
@@ -49,14 +49,15 @@ class PaymentAdmin(ActingAdmin):
     ordering = ("-created_at",)
     list_per_page = 50
     fieldsets = (
-        (None, {"fields": ("reference", "state", "amount", "refunded", "told")}),
+        (None, {"fields": (("reference", "state"), ("amount", "refunded"), "told")}),
         (
             _("Known as"),
-            {"fields": ("store", "method", "session_id", "transaction_id", "provider_reference")},
+            {"fields": (("store", "method"), "session_id", ("transaction_id", "provider_reference"))},
         ),
-        (_("Outcome"), {"fields": ("decline_code", "decline_message", "review_reason", "instructions")}),
-        (_("When"), {"fields": ("created_at", "captured_at", "updated_at", "resolved_at")}),
+        (_("When"), {"fields": (("created_at", "captured_at"), ("updated_at", "resolved_at"))}),
     )
+    # Shown where there is anything to show.
+    outcome = ("decline_code", "decline_message", "review_reason", "instructions")
     readonly_fields = ("amount", "refunded", "told")
 
     @admin.display(description=_("reference"), ordering="reference")
@@ -75,7 +76,7 @@ class PaymentAdmin(ActingAdmin):
         uncertain = payment.refunded_minor_units - payment.refunds_made
         made = money(payment.refunds_made, payment.currency) if payment.refunds_made else ""
         open_ = (
-            _("%(amount)s not known") % {"amount": money(uncertain, payment.currency)} if uncertain else ""
+            _("%(amount)s uncertain") % {"amount": money(uncertain, payment.currency)} if uncertain else ""
         )
         return ", ".join(filter(None, (made, open_))) or None
 
@@ -86,6 +87,10 @@ class PaymentAdmin(ActingAdmin):
             return None
         state = label(Confirmation.State, payment.told_state)
         return f"{state}: {label(Confirmation.Status, payment.told_status)}"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Payment | None = None) -> Any:
+        known = tuple(name for name in self.outcome if getattr(obj, name, ""))
+        return (*self.fieldsets, (_("Outcome"), {"fields": known})) if known else self.fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
         return with_columns(super().get_queryset(request))
@@ -119,7 +124,7 @@ class PaymentAdmin(ActingAdmin):
         return {
             **super().context_of(request, row),
             "questions": open_questions(row),
-            "confirmations": row.confirmations.all(),
+            "confirmations": row.confirmations.defer("body"),
             "refunds": refunds,
             "story": story_of(row),
         }

@@ -17,8 +17,8 @@ __all__ = ["EVENTS", "REASONS", "SOURCES", "Reason", "label", "money"]
 
 
 def money(units: int, currency: str) -> str:
-    """Return minor units as staff reads them: in the number format of the admin, with the currency's code."""
-    return f"{number_format(amount_of(units, currency), force_grouping=True)} {currency}"
+    """Return minor units as staff read them: in the number format of the admin, with the currency's code."""
+    return f"{number_format(amount_of(units, currency), force_grouping=True)}\N{NO-BREAK SPACE}{currency}"
 
 
 def label(choices: type[TextChoices], value: str) -> str:
