@@ -584,6 +584,8 @@ class TestProject:
         assert ids(include_deployment_checks=True) == []
 
 
+# Django 6.1 asks the database whether it can hold the ledger's constraints.
+@pytest.mark.django_db
 class TestRunning:
     def test_the_checks_are_part_of_the_projects(self, settings: Settings) -> None:
         settings.SNIPCART_CHECKOUT = {}

@@ -52,6 +52,8 @@ def sent(mock: responses.RequestsMock, number: int = 0) -> dict[str, Any]:
     return body
 
 
+# Django 6.1 asks the database whether it can hold the ledger's constraints.
+@pytest.mark.django_db
 class TestRefusingToRun:
     @pytest.mark.parametrize("pattern", urls.urlpatterns, ids=lambda pattern: pattern.name)
     @pytest.mark.parametrize("method", ["get", "post"])
