@@ -147,4 +147,5 @@ SNIPCART_SANDBOX: dict[str, Any] = {
         for mode in ("live", "test")
     },
     "PRODUCTS": PRODUCTS,
+    "SHOP_URL": "/",
 }

@@ -20,7 +20,10 @@ def methods_for(methods: Sequence[Any], invoice: Any, store: Any) -> list[Any]:
 
 def page_context(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
     """CONTEXT: whom to ask about an order."""
-    return {"help_text": _("the shop, every day from 9 to 18"), "help_url": "mailto:hello@shop.example"}
+    return {
+        "help_text": _("hello@shop.example, every day from 9 to 18"),
+        "help_url": "mailto:hello@shop.example",
+    }
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:

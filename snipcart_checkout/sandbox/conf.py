@@ -15,6 +15,7 @@
         "SHIPPING": {"post": {"NAME": "Post", "PRICES": {"EUR": "4.90"}}},
         "COUPONS": {"WELCOME": "10"},                                # percent
         "TAXES": {"vat": {"NAME": "VAT 20 %", "RATE": "20", "INCLUDED": False}},
+        "SHOP_URL": "/",                                             # where the shop's own pages are
         "CACHE": "default", "SLOW_SECONDS": 3, "HANG_SECONDS": 20,
     }
 
@@ -118,6 +119,7 @@ class SandboxSettings:
     shipping: Mapping[str, Shipping]
     coupons: Mapping[str, Decimal]
     taxes: Mapping[str, Tax]
+    shop_url: str
     cache: str
     slow_seconds: float
     hang_seconds: float
@@ -157,6 +159,7 @@ def _read(raw: Mapping[str, Any]) -> SandboxSettings:
         },
         coupons={code.upper(): Decimal(percent) for code, percent in raw.get("COUPONS", _COUPONS).items()},
         taxes={key: _tax(key, value) for key, value in raw.get("TAXES", _TAXES).items()},
+        shop_url=raw.get("SHOP_URL", ""),
         cache=raw.get("CACHE", "default"),
         slow_seconds=float(raw.get("SLOW_SECONDS", 3)),
         hang_seconds=float(raw.get("HANG_SECONDS", 20)),

@@ -16,6 +16,7 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_protect
 
 from snipcart_checkout.sandbox.carts import Cart, get_cart, new_cart, save_cart
+from snipcart_checkout.sandbox.conf import get_settings
 from snipcart_checkout.sandbox.faults import active_faults
 from snipcart_checkout.sandbox.guard import View, debug_only
 from snipcart_checkout.sandbox.sessions import get_session
@@ -55,6 +56,7 @@ def render_page(
         "cart": cart,
         "page_language": translation.get_language(),
         "languages": LANGUAGES.items(),
+        "shop_url": get_settings().shop_url,
         "fault_count": len(active_faults()),
     }
     return render(request, f"snipcart_checkout_sandbox/{template}", {**frame, **context}, status=status)
