@@ -134,10 +134,7 @@ class CheckoutView(Page):
     def pay(self, method: Method) -> HttpResponse:
         """Take the money, unless what the shopper saw is no longer what there is to pay."""
         if "give_up" in self.request.POST:
-            declined = services.last_declined_payment(self.store, self.session)
-            if declined is not None:
-                services.give_up(declined)
-                return _to_payment(declined)
+            return self.give_up(method)
         shown = self.request.POST.get("shown", "")
         if not constant_time_compare(shown, services.order_hash(self.session)):
             return self.checkout_page(method, self.form_of(method), notice="changed", status=409)
@@ -149,6 +146,14 @@ class CheckoutView(Page):
         if not valid:
             return self.checkout_page(method, form)
         return self.charge(method, form)
+
+    def give_up(self, method: Method) -> HttpResponse:
+        """Lead back to the shop after a decline; whatever else stands in the form, nothing is charged."""
+        declined = services.last_declined_payment(self.store, self.session)
+        if declined is None:
+            return self.checkout_page(method, self.form_of(method))
+        services.give_up(declined)
+        return _to_payment(declined)
 
     def charge(self, method: Method, form: forms.Form) -> HttpResponse:
         """Pay, and lead to where the outcome is shown."""
