@@ -8,7 +8,7 @@ DATABASES ?= $(if $(REQUIRE_DATABASES),postgresql mariadb,) sqlite
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check messages bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ check: $(VENV)/.check ## lint, format, types, migrations and translations
 	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 0
 	@$(BIN)/python .ci/translations.py
 	@echo "check: all is well"
+
+messages: $(VENV)/.check ## collect the strings of the source into the translations, and compile them
+	@$(BIN)/python .ci/translations.py collect
 
 bench: $(VENV)/.test ## the page's speed beside a naive view's, against performance goals
 	@$(BIN)/python -m bench
