@@ -100,8 +100,8 @@ def problems(committed: Path, fresh: Path) -> Iterator[str]:
     for text in sorted(known.keys() - wanted, key=str):
         yield f"not in the source any more: {text[1]!r}"
     forms = PLURAL_FORMS.fullmatch(here.metadata.get("Plural-Forms", ""))
-    if forms is None:
-        yield "the header does not name the plural forms"
+    if forms is None or here.metadata_is_fuzzy:
+        yield "the header is fuzzy or does not name the plural forms"
     for text in sorted(wanted & known.keys(), key=str):
         for problem in problems_of(known[text], int(forms[1]) if forms else 0):
             yield f"{problem}: {text[1]!r}"
