@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from snipcart_checkout.backends.base import Charge, ChargeResult, Paid, PaymentBackend
+from snipcart_checkout.backends.base import Charge, ChargeResult, Paid, PaymentBackend, Pending, Redirect
 from snipcart_checkout.backends.dummy import DummyBackend
 from snipcart_checkout.backends.manual import ManualBackend
 from snipcart_checkout.testing.backends import BackendContract
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 class TestDummyBackend(BackendContract):
+    backend_class = DummyBackend
+    options = {"DELAY": 0}
     paying_form = {"outcome": "processed"}
     declined_form = {"outcome": "failed", "code": "insufficient_funds"}
 
@@ -28,12 +30,10 @@ class TestDummyBackend(BackendContract):
     def _debug(self, settings: Settings) -> None:
         settings.DEBUG = True
 
-    def make_backend(self) -> PaymentBackend:
-        return DummyBackend(store="live", method="dummy", options={"DELAY": 0})
-
 
 class TestDummyBackendThatRedirects(TestDummyBackend):
     paying_form = {"outcome": "redirect"}
+    paying_gives = Redirect
 
     def pay(self, charge: Charge) -> None:
         """Being sent back is all there is to it."""
@@ -41,21 +41,21 @@ class TestDummyBackendThatRedirects(TestDummyBackend):
 
 class TestDummyBackendThatStaysPending(TestDummyBackend):
     paying_form = {"outcome": "processing"}
+    paying_gives = Pending
 
 
 class TestManualBackend(BackendContract):
-    def make_backend(self) -> PaymentBackend:
-        return ManualBackend(
-            store="live", method="transfer", options={"IBAN": "DE02 1203 0000 0000 2020 51", "BANK": "Acme"}
-        )
+    backend_class = ManualBackend
+    options = {"IBAN": "DE02 1203 0000 0000 2020 51", "BANK": "Acme"}
+    paying_gives = Pending
 
 
 class TestAcmeBackend(BackendContract):
-    def make_backend(self) -> PaymentBackend:
-        return AcmeBackend(store="live", method="acme_card", options={})
+    backend_class = AcmeBackend
 
 
 class TestScriptedBackend(BackendContract):
+    backend_class = ScriptedBackend
     script: Mapping[str, Any] = {}
 
     @pytest.fixture(autouse=True)
@@ -83,10 +83,12 @@ class TestScriptedBackend(BackendContract):
 
 class TestScriptedBackendThatRedirects(TestScriptedBackend):
     script = {"charge": "redirect"}
+    paying_gives = Redirect
 
 
 class TestScriptedBackendThatStaysPending(TestScriptedBackend):
     script = {"charge": "pending"}
+    paying_gives = Pending
 
 
 class ForgetfulBackend(ScriptedBackend):
@@ -117,7 +119,7 @@ class TalkativeBackend(AcmeBackend):
 
 
 @pytest.mark.parametrize(
-    "backend_class, broken",
+    "broken_class, broken",
     [
         (ForgetfulBackend, "test_a_charge_repeated_with_its_reference_happens_once"),
         (GreedyBackend, "test_what_is_paid_is_what_was_asked"),
@@ -129,12 +131,65 @@ class TalkativeBackend(AcmeBackend):
     ],
 )
 def test_a_broken_promise_fails_the_contract(
-    backend_class: type[PaymentBackend], broken: str, tmp_path: Path
+    broken_class: type[PaymentBackend], broken: str, tmp_path: Path
 ) -> None:
     class Contract(BackendContract):
-        def make_backend(self) -> PaymentBackend:
-            options = {"DIRECTORY": str(tmp_path), "SECRET_KEY": "sk_live_123"}
-            return backend_class(store="live", method="broken", options=options)
+        backend_class = broken_class
+        options = {"DIRECTORY": str(tmp_path), "SECRET_KEY": "sk_live_123"}
 
     with pytest.raises(AssertionError):
         getattr(Contract(), broken)()
+
+
+def collected_from(case: type[BackendContract]) -> set[str]:
+    """The names of the tests that pytest collects."""
+    return {name for name in dir(case) if name.startswith("test_") and getattr(case, name) is not None}
+
+
+class TestWhatApplies:
+    def test_a_backend_that_can_do_nothing_else_is_tested_for_charging_alone(self) -> None:
+        about_more = {"refund", "looked", "look_up", "notification_names", "redirect_leads", "decline"}
+        assert "test_what_is_paid_is_what_was_asked" in collected_from(TestAcmeBackend)
+        assert not {
+            name
+            for name in collected_from(TestAcmeBackend)
+            - {"test_a_backend_that_cannot_refund_does_not_say_it_did"}
+            if any(word in name for word in about_more)
+        }
+
+    def test_a_backend_that_can_refund_is_not_asked_to_refuse(self) -> None:
+        assert "test_a_backend_that_cannot_refund_does_not_say_it_did" not in collected_from(
+            TestScriptedBackend
+        )
+
+    def test_a_subclass_gets_back_what_its_parent_did_without(self) -> None:
+        assert "test_a_redirect_leads_where_it_may_and_can_be_looked_up" not in collected_from(
+            TestScriptedBackend
+        )
+        assert "test_a_redirect_leads_where_it_may_and_can_be_looked_up" in collected_from(
+            TestScriptedBackendThatRedirects
+        )
+
+    def test_a_test_of_ones_own_stays_in_place_of_ours(self) -> None:
+        class Contract(TestAcmeBackend):
+            test_two_charges_are_two_transactions = None  # type: ignore[assignment]
+
+            def test_a_paid_charge_can_be_refunded(self) -> None:
+                raise NotImplementedError
+
+        assert "test_a_paid_charge_can_be_refunded" in collected_from(Contract)
+        assert "test_two_charges_are_two_transactions" not in collected_from(Contract)
+
+    def test_a_class_that_is_not_named_is_tested_for_everything_it_may_claim(self) -> None:
+        class Contract(BackendContract):
+            def make_backend(self) -> PaymentBackend:
+                return AcmeBackend(store="live", method="acme_card", options={})
+
+        assert "test_two_equal_partial_refunds_are_two" in collected_from(Contract)
+
+    def test_a_contract_without_a_class_says_what_to_name(self) -> None:
+        class Contract(BackendContract):
+            pass
+
+        with pytest.raises(NotImplementedError, match="backend_class of Contract"):
+            Contract().test_options_that_work_pass_the_check()
