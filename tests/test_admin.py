@@ -31,15 +31,7 @@ from snipcart_checkout.models import Confirmation, Event, Payment, Refund
 from snipcart_checkout.money import UnpayableAmount
 from snipcart_checkout.testing import StandIn
 from tests.backends import Provider
-from tests.test_staff import (
-    in_review,
-    pay,
-    provider,
-    refused_by_snipcart,
-    story,
-    uncertain_refund,
-    use_provider,
-)
+from tests.ledger import in_review, pay, provider, refused_by_snipcart, story, uncertain_refund, use_provider
 from tests.test_views import fields_of, text_of
 
 __all__ = ["provider"]
