@@ -14,10 +14,10 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/.demo ## the example shop with the sandbox beside it, on one port (PORT=8000)
-	@export PORT=$${PORT:-$$($(BIN)/python -c "$$free_port")} && \
+	@export PORT=$${PORT:-$$($(BIN)/python -c "$$free_port")} DJANGO_RUNSERVER_HIDE_WARNING=true && \
 	$(BIN)/python manage.py migrate --verbosity 0 && \
-	printf '\n  Open  http://127.0.0.1:%s/   and buy something. Ctrl+C stops the shop.\n\n' "$$PORT" && \
-	exec $(BIN)/python manage.py runserver --noreload "127.0.0.1:$$PORT"
+	printf "$$doors\n" "$$PORT" "$$PORT" && \
+	exec $(BIN)/python manage.py runserver "127.0.0.1:$$PORT"
 
 test: $(VENV)/.test $(patsubst %,$(VENV)/.%,$(filter-out sqlite,$(DATABASES))) ## every test, on SQLite; the browser's where a Chromium is found
 	@for database in $(DATABASES); do \
@@ -52,6 +52,16 @@ def free(port):
 print(next(filter(free, range(8000, 8100))))
 endef
 export free_port
+
+define doors
+
+  Open  http://127.0.0.1:%s/                    put a mug into the cart and pay for it
+        http://127.0.0.1:%s/sandbox/dashboard/  then refund it, and see what was said
+
+  No money moves. Ctrl+C stops the shop.
+
+endef
+export doors
 
 # A stamp per set of dependencies: the second run installs nothing and needs no network.
 $(VENV)/.venv:

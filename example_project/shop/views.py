@@ -33,7 +33,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def _product(identifier: str, product: dict[str, Any]) -> dict[str, str]:
     language = get_language() or "en"
     price = format_money(Decimal(product["PRICES"]["EUR"]), "EUR")
-    return {"id": identifier, "name": product["NAME"][language.partition("-")[0]], "price": price}
+    name = product["NAME"][language.partition("-")[0]]
+    return {"id": identifier, "name": name, "price": price, "picture": f"shop/{identifier}.svg"}
 
 
 @require_POST

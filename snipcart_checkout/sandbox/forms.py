@@ -189,7 +189,7 @@ class FaultForm(forms.Form):
         fault, session_id = self.fields["fault"], self.fields["session_id"]
         if isinstance(fault, forms.ChoiceField) and isinstance(session_id, forms.ChoiceField):
             fault.choices = [
-                (label, [(f"{call}:{kind}", f"{call}: {KINDS[kind]}") for kind in kinds_of(call)])
+                (label, [(f"{call}:{kind}", KINDS[kind]) for kind in kinds_of(call)])
                 for call, label in CALLS.items()
             ]
             session_id.choices = [
