@@ -26,6 +26,7 @@ __all__ = ["SnipcartClient"]
 
 _PUBLIC: Final = "/public/custom-payment-gateway"
 _PRIVATE: Final = "/private/custom-payment-gateway"
+_MAX_TOKEN: Final = 4096
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
 _HEADERS: Final = {
     "User-Agent": f"django-snipcart-checkout/{__version__}",
@@ -124,7 +125,7 @@ class SnipcartClient:
 def _refuse_unsendable(token: str, *, in_path: bool = False) -> None:
     # A path with dots leads to another endpoint, whose 2xx would say nothing about the token.
     leads_astray = in_path and not {".", ".."}.isdisjoint(token.split("/"))
-    if not token or not token.isascii() or leads_astray:
+    if not 0 < len(token) <= _MAX_TOKEN or not token.isascii() or leads_astray:
         raise TokenRefused("the token cannot be one of Snipcart's")
 
 

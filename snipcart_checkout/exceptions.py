@@ -60,11 +60,12 @@ class TokenRefused(SnipcartError):
 
 
 class TokenMalformed(TokenRefused):
-    """The request holds no token (``missing``), two different ones, or one that Snipcart cannot have issued."""
+    """No token (``missing``), two different ones (``contradictory``), or one that Snipcart cannot have issued."""
 
-    def __init__(self, message: str = "", *, missing: bool = False) -> None:
+    def __init__(self, message: str = "", *, missing: bool = False, contradictory: bool = False) -> None:
         super().__init__(message)
         self.missing = missing
+        self.contradictory = contradictory
 
 
 class BadAnswer(SnipcartError):

@@ -64,7 +64,7 @@ def check_public_token(values: Iterable[object]) -> str:
         raise TokenMalformed("the request holds no public token", missing=True)
     token = candidates[0]
     if any(candidate != token for candidate in candidates):
-        raise TokenMalformed("the request holds two different public tokens")
+        raise TokenMalformed("the request holds two different public tokens", contradictory=True)
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise TokenMalformed("the public token is malformed")
     return token
@@ -392,18 +392,25 @@ class OfferedMethod:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundCall:
-    """The body of the refund webhook. ``amount`` is in major units, unchecked. ``paymentId`` is not read:
+    """The body of the refund webhook. ``amount`` is in major units, unchecked; None where there is none.
 
-    whether it is Snipcart's id or ours is not documented, and the address already says which payment.
+    ``paymentId`` is not read: whether it is Snipcart's id or ours is not documented, and the address already says
+    which payment.
     """
 
     amount: object
     tokens: tuple[object, ...]
 
     @classmethod
-    def from_json(cls, value: object) -> RefundCall:
-        """Read the webhook's body; raise BadAnswer."""
-        return cls(amount=_Fields(_without_token(value)).get("amount"), tokens=_tokens_in(value))
+    def from_body(cls, data: bytes) -> RefundCall:
+        """Read the webhook's body. Never raises: who asks is checked before what is asked."""
+        tokens: tuple[object, ...] = ()
+        try:
+            value = read_json(data)
+            tokens = _tokens_in(value)
+            return cls(amount=_Fields(_without_token(value)).get("amount"), tokens=tokens)
+        except BadAnswer:
+            return cls(amount=None, tokens=tokens)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,21 +123,16 @@ class RefundWebhook(Webhook):
         if payment is None:
             return self.refuse(404, _("There is no such payment."))
         try:
-            call = RefundCall.from_json(read_json(body))
-        except BadAnswer as error:
-            return self.refuse(400, _("The body cannot be read: %(reason)s.") % {"reason": error})
-        try:
             refund = services.answer_refund_request(
                 store,
                 payment,
-                call,
+                RefundCall.from_body(body),
                 query_tokens=query_values(self.request, "publictoken"),
                 request_token=self.request.headers.get("X-Snipcart-RequestToken", ""),
             )
-        except TokenRefused:
-            return self.refuse(401, _("The token is missing, malformed or refused."))
         except SnipcartError as error:
-            return self.refuse_for(error)
+            logger.info("payment %s: refund not answered: %s", payment.reference, error)
+            return self._refuse_proof(error)
         except UnpayableAmount as error:
             return self.refuse(400, _("This amount cannot be refunded: %(reason)s.") % {"reason": error})
         except RefundNotPossible as error:
@@ -145,6 +140,13 @@ class RefundWebhook(Webhook):
         except RefundUncertain as error:
             return self.refuse(502, str(error))
         return JsonResponse({"refundId": str(refund.pk)})
+
+    def _refuse_proof(self, error: SnipcartError) -> JsonResponse:
+        if isinstance(error, TokenMalformed) and error.contradictory:
+            return self.refuse(400, _("The request holds two different public tokens."))
+        if isinstance(error, TokenRefused):
+            return self.refuse(401, _("The token is missing, malformed or refused."))
+        return self.refuse_for(error)
 
 
 class NotificationWebhook(Webhook):

@@ -969,11 +969,25 @@ def test_the_same_amount_can_be_refunded_again_on_purpose(
     client = staff("refund_payment")
     payment = pay(snipcart)
     act(client, "refund", payment, amount="5.00")
-    Refund.objects.update(created_at=timezone.now() - timedelta(minutes=2))
+    Refund.objects.update(updated_at=timezone.now() - timedelta(minutes=2))
 
     act(client, "refund", payment, amount="5.00")
 
     assert len(provider.refunds) == 2
+
+
+def test_the_same_amount_within_a_minute_is_not_said_to_be_refunded_again(
+    provider: Provider, snipcart: StandIn, staff: Staff
+) -> None:
+    client = staff("refund_payment")
+    payment = pay(snipcart)
+    act(client, "refund", payment, amount="5.00")
+
+    said = act(client, "refund", payment, amount="5.00")
+
+    assert "less than a minute ago" in said
+    assert "5.00 EUR was refunded." not in said.replace("\xa0", " ")
+    assert len(provider.refunds) == 1
 
 
 @pytest.mark.parametrize(

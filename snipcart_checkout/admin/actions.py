@@ -130,12 +130,20 @@ class _RefundPayment(StaffAction):
         if answers["asked"] != row.refunds_asked:
             # The page was sent twice, or somebody else was faster: this amount was decided without knowing of that.
             return _not_done(_("A refund was asked for since you opened the page, so nothing was done."))
+        known = set(row.refunds.values_list("pk", flat=True))
         try:
-            services.refund_payment(row, answers["amount"], asked_by=f"staff {by}")
+            refund = services.refund_payment(row, answers["amount"], asked_by=f"staff {by}")
         except RefundNotPossible as error:
             return Result(level=messages.ERROR, text=str(error))
         except RefundUncertain as error:
             return _not_done(str(error))
+        if refund.pk in known:
+            return _not_done(
+                _(
+                    "The same amount was refunded less than a minute ago, so nothing was done. "
+                    "Wait a minute if you mean to refund it once more."
+                )
+            )
         return _done(_("%(amount)s was refunded.") % {"amount": money(answers["amount"], row.currency)})
 
 

@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError
@@ -41,6 +42,7 @@ from snipcart_checkout.signals import payment_declined, payment_paid
 
 __all__ = [
     "MAX_TRIES",
+    "REPEAT_FOR",
     "ask_backend",
     "backend_of",
     "charge_of",
@@ -53,6 +55,9 @@ __all__ = [
 
 MAX_TRIES: Final = 10
 """Declined tries of one session after which Snipcart is told that the payment failed."""
+
+REPEAT_FOR: Final = timedelta(hours=23)
+"""How long a charge or refund is repeated under its own key: some providers forget their keys after a day."""
 
 _State = Payment.State
 _MAX_ID: Final = 255

@@ -20,10 +20,10 @@ from snipcart_checkout.conf import Store, get_settings
 from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain, TokenRefused
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.money import amount_of, minor_units
-from snipcart_checkout.protocol import RefundCall, check_public_token, clean_text
+from snipcart_checkout.protocol import RefundCall, check_public_token
 from snipcart_checkout.services.confirmations import capability_hash
 from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
-from snipcart_checkout.services.outcomes import backend_of, charge_of, text_of
+from snipcart_checkout.services.outcomes import REPEAT_FOR, backend_of, charge_of, text_of
 from snipcart_checkout.signals import payment_refunded
 
 __all__ = [
@@ -60,21 +60,24 @@ def answer_refund_request(
     RefundNotPossible, RefundUncertain, and SnipcartUnavailable or BadAnswer when the proof could not be checked.
     """
     _check_proof(store, [*query_tokens, *call.tokens], request_token)
-    return refund_payment(payment, minor_units(call.amount, payment.currency), asked_by="snipcart")
+    units = minor_units(call.amount, payment.currency)
+    if payment.state != Payment.State.PAID:
+        # What is in review may have been captured, but then staff have to decide what becomes of it.
+        raise RefundNotPossible(_("This payment is not paid, so nothing of it can be refunded."))
+    return refund_payment(payment, units, asked_by="snipcart")
 
 
 @sensitive_variables()
 def _check_proof(store: Store, tokens: Sequence[object], request_token: str) -> None:
     """Check the token and the header where they are given; the link alone is proof unless more is demanded."""
     client = SnipcartClient(get_settings())
-    proven = False
-    if request_token and store.store_secret_key:
+    public_token = check_public_token(tokens) if any(token != "" for token in tokens) else ""
+    checks_header = bool(request_token and store.store_secret_key)
+    if checks_header:
         client.validate_request_token(request_token, store.store_secret_key)
-        proven = True
-    if any(token != "" for token in tokens):
-        client.validate_token(check_public_token(tokens))
-        proven = True
-    if store.require_refund_token and not proven:
+    if public_token:
+        client.validate_token(public_token)
+    if store.require_refund_token and not (checks_header or public_token):
         raise TokenRefused(
             "the refund carries neither a public token nor a request token that can be checked"
         )
@@ -87,11 +90,12 @@ def refund_payment(payment: Payment, units: int, *, asked_by: str) -> Refund:
     answer. Raises RefundNotPossible (nothing was refunded) or RefundUncertain (the amount stays reserved).
     Must run outside any transaction.
     """
+    repeated = _find_repeated(payment, units)
+    if repeated is not None:
+        return _answer_again(repeated)
     backend = _refunding_backend(payment, units)
     refund, is_repeat = _reserve(payment, units, asked_by)
-    if is_repeat:
-        return _answer_again(refund)
-    return _ask_backend(refund, backend)
+    return _answer_again(refund) if is_repeat else _ask_backend(refund, backend)
 
 
 def _refunding_backend(payment: Payment, units: int) -> PaymentBackend:
@@ -116,6 +120,8 @@ def _reserve(payment: Payment, units: int, asked_by: str) -> tuple[Refund, bool]
         repeated = _find_repeated(payment, units)
         if repeated is not None:
             return repeated, True
+        if not payment.captured_at:
+            raise RefundNotPossible(_("No money was taken with this payment."))
         if units > payment.refundable_minor_units:
             raise RefundNotPossible(_("More than is left of this payment cannot be refunded."))
         refund = commit(lambda: _try_reserve(payment, units, asked_by))
@@ -126,7 +132,8 @@ def _reserve(payment: Payment, units: int, asked_by: str) -> tuple[Refund, bool]
 def _find_repeated(payment: Payment, units: int) -> Refund | None:
     recent = timezone.now() - _REPEAT_WITHIN
     unsettled = Q(state__in=(_State.ASKED, _State.UNCERTAIN, _State.REVIEW))
-    just_made = Q(state=_State.REFUNDED, created_at__gt=recent)
+    # Counted from the answer: a slow provider, or one that had to be asked twice, must not make a repeat a new refund.
+    just_made = Q(state=_State.REFUNDED, updated_at__gt=recent)
     return payment.refunds.filter(unsettled | just_made, minor_units=units).order_by("-created_at").first()
 
 
@@ -164,13 +171,13 @@ def _answer_again(refund: Refund) -> Refund:
 
 
 def settle_refund(refund: Refund) -> bool:
-    """Repeat an uncertain refund under its own key where that is safe, else leave it to a person.
+    """Repeat an uncertain refund under its own key where and while that is safe, else leave it to a person.
 
     Returns whether its outcome is now known.
     """
     backend = _repeatable_backend(refund)
-    if backend is None:
-        _move(refund, _State.REVIEW, source="settle", resolved_at=None)
+    if backend is None or refund.created_at < timezone.now() - REPEAT_FOR:
+        _move(refund, _State.REVIEW, source="settle")
         alert("payment %s: a refund's outcome is not known; a person has to look", refund.payment_id)
         return False
     try:
@@ -225,7 +232,7 @@ def _ask_backend(refund: Refund, backend: PaymentBackend, *, source: str = "prov
             announce(payment_refunded, payment=payment, refund=refund)
         return refund
     if isinstance(result, RefundDeclined):
-        _move(refund, _State.DECLINED, source=source, decline_code=clean_text(str(result.code), 100))
+        _move(refund, _State.DECLINED, source=source, decline_code=text_of(result.code, 100))
         raise RefundNotPossible(_declined_text(result))
     _move(refund, _State.UNCERTAIN, source=source)
     raise RefundUncertain(_("Whether this amount was refunded is being found out."))
@@ -238,7 +245,6 @@ def _declined_text(result: RefundDeclined) -> str:
 def _move(refund: Refund, to: str, *, source: str, note: str = "", **changes: object) -> bool:
     """Commit a refund's outcome once; a declined one gives its reservation back in the same commit."""
     payment = refund.payment
-    reopened = {"resolved_at": changes.pop("resolved_at")} if "resolved_at" in changes else {}
 
     def work() -> bool:
         unsettled = Refund.objects.filter(
@@ -250,8 +256,9 @@ def _move(refund: Refund, to: str, *, source: str, note: str = "", **changes: ob
         if to == _State.DECLINED:
             reserved = F("refunded_minor_units") - refund.minor_units
             Payment.objects.filter(pk=payment.pk).update(refunded_minor_units=reserved, updated_at=now)
-        if reopened:
-            Payment.objects.filter(pk=payment.pk).update(**reopened)
+        if to == _State.REVIEW:
+            # A person may have closed the payment's case before this came up.
+            Payment.objects.filter(pk=payment.pk).update(resolved_at=None)
         given = {"note": note} if note else {}
         write_event(payment, f"refund_{to}", source=source, refund=str(refund.pk), **given)
         return True

@@ -1,0 +1,812 @@
+"""The refund webhook and the refunds behind it: who may ask, what can be given back, and what a repeat gets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import DatabaseError, connection
+from django.test import Client
+from django.utils import timezone
+
+from snipcart_checkout import services
+from snipcart_checkout.exceptions import RefundUncertain
+from snipcart_checkout.models import Payment, Refund
+from snipcart_checkout.signals import payment_refunded
+from snipcart_checkout.testing import StandIn
+from tests.backends import Provider
+from tests.ledger import pay, provider, story, use_provider
+
+__all__ = ["provider"]
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "store-secret-key-for-tests"
+
+
+def configure(settings: Any, **store: Any) -> None:
+    site = django_settings.SNIPCART_CHECKOUT
+    live = {**site["STORES"]["live"], **store}
+    settings.SNIPCART_CHECKOUT = {**site, "STORES": {**site["STORES"], "live": live}}
+
+
+def link(snipcart: StandIn) -> str:
+    """The path of the refund link that was told to Snipcart last."""
+    told = next(body for body in reversed(snipcart.confirmations) if "links" in body)
+    address = urlsplit(told["links"]["refunds"])
+    assert f"{address.scheme}://{address.netloc}" == "https://pay.shop.example"
+    return str(address.path)
+
+
+def ask(path: str, amount: object = "5.00", *, header: str = "", query: str = "", **body: Any) -> Any:
+    """Post the refund webhook; an amount that is a text goes into the JSON as it is."""
+    number = amount if isinstance(amount, str) else json.dumps(amount)
+    fields = {"paymentId": "d3031d89-e428-4cb8-bf0e-74b883466736", **body}
+    content = f'{json.dumps(fields)[:-1]}, "amount": {number}}}'
+    return post(path + query, content, header=header)
+
+
+def post(path: str, content: str | bytes, *, header: str = "", content_type: str = "application/json") -> Any:
+    headers = {"X-Snipcart-RequestToken": header} if header else {}
+    return Client(enforce_csrf_checks=True).post(path, content, content_type=content_type, headers=headers)
+
+
+def age(**delta: Any) -> None:
+    """Let time pass for every refund."""
+    for refund in Refund.objects.all():
+        moved = {
+            name: getattr(refund, name) - timedelta(**delta)
+            for name in ("created_at", "updated_at", "lease_until")
+            if getattr(refund, name)
+        }
+        Refund.objects.filter(pk=refund.pk).update(**moved)
+
+
+# What is answered.
+
+
+def test_a_refund_is_made_and_answered_with_its_id(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+
+    answer = ask(link(snipcart))
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    refund = Refund.objects.get()
+    assert answer.json() == {"refundId": str(refund.pk)}
+    assert (refund.state, refund.amount, refund.asked_by) == ("refunded", Decimal("5.00"), "snipcart")
+    assert provider.refunds == [
+        {
+            "reference": str(refund.pk),
+            "charge": str(payment.reference),
+            "transaction_id": payment.transaction_id,
+            "minor_units": 500,
+            "currency": "EUR",
+        }
+    ]
+
+
+def test_the_id_of_a_refund_is_a_uuid(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    answer = ask(link(snipcart)).json()["refundId"]
+    assert str(uuid.UUID(answer)) == answer
+
+
+def test_the_address_answers_without_its_trailing_slash(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    assert ask(link(snipcart).rstrip("/")).status_code == 200
+
+
+def test_a_refund_is_part_of_the_payments_story(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+    ask(link(snipcart))
+    assert story(payment) == ["charging", "paid", "told", "refund_asked", "refund_refunded"]
+
+
+def test_a_refund_is_announced_once(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+    heard: list[tuple[Payment, Refund]] = []
+
+    def listen(payment: Payment, refund: Refund, **_: Any) -> None:
+        heard.append((payment, refund))
+
+    payment_refunded.connect(listen)
+    try:
+        ask(link(snipcart))
+        ask(link(snipcart))
+    finally:
+        payment_refunded.disconnect(listen)
+
+    assert heard == [(payment, Refund.objects.get())]
+
+
+def test_a_receiver_that_fails_does_not_fail_the_refund(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+
+    def fail(**_: Any) -> None:
+        raise ValueError
+
+    payment_refunded.connect(fail)
+    try:
+        assert ask(link(snipcart)).status_code == 200
+    finally:
+        payment_refunded.disconnect(fail)
+
+
+def test_an_answer_holds_nothing_secret(
+    provider: Provider, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    configure(settings, STORE_SECRET_KEY=SECRET)
+    session = snipcart.session()
+    pay(snipcart)
+    path = link(snipcart)
+    capability = path.rstrip("/").rpartition("/")[2]
+    header = snipcart.new_request_token()
+
+    answers = [
+        ask(path, publicToken=session.public_token, header=header),
+        ask(path, "0", publicToken=session.public_token, header=header),
+        ask(path, "99", publicToken=session.public_token, header=header),
+        ask(path, publicToken="refused-by-snipcart", header=header),
+        ask(path, publicToken=session.public_token, header="refused-by-snipcart"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 400, 409, 401, 401]
+    said = "".join(answer.content.decode() + str(answer.headers) for answer in answers) + caplog.text
+    for secret in (capability, session.public_token, header, "refused-by-snipcart", SECRET):
+        assert secret not in said
+
+
+def test_an_answer_is_kept_by_nobody(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    for answer in (ask(link(snipcart)), ask("/checkout/live/refunds/unknown/")):
+        assert answer["Cache-Control"] == "no-store, private"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["X-Robots-Tag"] == "noindex"
+
+
+# Who may ask.
+
+
+def test_an_unknown_link_is_no_payment(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+    for capability in (
+        "0" * 64,
+        str(payment.reference),
+        payment.capability_hash,
+        "%00",
+        "%F0%9F%90%B7",
+        "a b",
+    ):
+        assert ask(f"/checkout/live/refunds/{capability}/").status_code == 404
+
+
+def test_a_link_in_another_case_is_no_payment(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    before, capability = link(snipcart).rstrip("/").rsplit("/", 1)
+    assert ask(f"{before}/{capability.upper()}/").status_code == 404
+
+
+def test_a_link_of_one_store_is_no_payment_at_another(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    pay(snipcart)
+    site = django_settings.SNIPCART_CHECKOUT
+    stores = {**site["STORES"], "other": site["STORES"]["live"], "LIVE": site["STORES"]["live"]}
+    settings.SNIPCART_CHECKOUT = {**site, "STORES": stores}
+
+    for store in ("other", "LIVE", "unknown"):
+        assert ask(link(snipcart).replace("/live/", f"/{store}/")).status_code == 404
+    assert provider.refunds == []
+
+
+def test_an_unknown_link_is_refused_before_anything_else_is_looked_at(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    answer = post(f"/checkout/live/refunds/{'0' * 64}/?publicToken=a&publicToken=b", "nonsense")
+    assert answer.status_code == 404
+    assert snipcart.calls == []
+
+
+def test_the_link_survives_a_new_secret_key(provider: Provider, snipcart: StandIn, settings: Any) -> None:
+    pay(snipcart)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a-new-one", [settings.SECRET_KEY]
+    assert ask(link(snipcart)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["publicToken", "PublicToken", "PUBLICTOKEN"])
+@pytest.mark.parametrize("place", ["body", "query"])
+def test_a_token_is_checked_wherever_it_stands(
+    provider: Provider, snipcart: StandIn, name: str, place: str
+) -> None:
+    session = snipcart.session()
+    pay(snipcart)
+    snipcart.calls.clear()
+
+    def answer(token: str) -> Any:
+        if place == "query":
+            return ask(link(snipcart), query=f"?{name}={token}")
+        return ask(link(snipcart), **{name: token})
+
+    assert answer("unknown-token").status_code == 401
+    assert answer(session.public_token).status_code == 200
+    assert [call.endpoint for call in snipcart.calls] == ["validate", "validate"]
+
+
+def test_equal_tokens_are_one(provider: Provider, snipcart: StandIn) -> None:
+    token = snipcart.session().public_token
+    pay(snipcart)
+    snipcart.calls.clear()
+
+    answer = ask(
+        link(snipcart), query=f"?publicToken={token}&publicToken=", publicToken=token, PublicToken=token
+    )
+
+    assert answer.status_code == 200
+    assert [call.endpoint for call in snipcart.calls] == ["validate"]
+
+
+def test_two_different_tokens_are_refused_before_anybody_is_asked(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    configure(settings, STORE_SECRET_KEY=SECRET)
+    pay(snipcart)
+    snipcart.calls.clear()
+
+    answer = ask(link(snipcart), query="?publicToken=one", publicToken="another", header="unknown")
+
+    assert answer.status_code == 400
+    assert snipcart.calls == []
+
+
+@pytest.mark.parametrize("token", [" padded", "a b", "é", "x" * 4097, 5, True, ["x"], {"a": 1}])
+def test_a_malformed_token_is_refused_before_anybody_is_asked(
+    provider: Provider, snipcart: StandIn, token: object
+) -> None:
+    pay(snipcart)
+    snipcart.calls.clear()
+
+    assert ask(link(snipcart), publicToken=token).status_code == 401
+    assert snipcart.calls == []
+
+
+@pytest.mark.parametrize("token", ["", None])
+def test_an_empty_token_is_none(provider: Provider, snipcart: StandIn, token: object) -> None:
+    pay(snipcart)
+    assert ask(link(snipcart), publicToken=token).status_code == 200
+
+
+def test_the_header_is_checked_with_the_stores_secret_key(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    configure(settings, STORE_SECRET_KEY=SECRET)
+    pay(snipcart)
+    header = snipcart.new_request_token()
+
+    assert ask(link(snipcart), header="unknown").status_code == 401
+    assert ask(link(snipcart), header=header).status_code == 200
+
+    calls = snipcart.calls_to("requestvalidation")
+    assert [call.path.rpartition("/")[2] for call in calls] == ["unknown", header]
+    basic = base64.b64encode(f"{SECRET}:".encode()).decode()
+    assert {call.headers["authorization"] for call in calls} == {f"Basic {basic}"}
+
+
+@pytest.mark.parametrize("header", ["../validate", "a/../b", "..", "é", "x" * 4097, "a?b=c#d"])
+def test_a_hostile_header_leads_to_no_other_endpoint(
+    provider: Provider, snipcart: StandIn, settings: Any, header: str
+) -> None:
+    configure(settings, STORE_SECRET_KEY=SECRET)
+    pay(snipcart)
+    snipcart.calls.clear()
+
+    assert ask(link(snipcart), header=header).status_code == 401
+    assert {call.endpoint for call in snipcart.calls} <= {"requestvalidation"}
+
+
+def test_a_header_that_cannot_be_checked_is_passed_over(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    assert ask(link(snipcart), header="unknown").status_code == 200
+    assert snipcart.calls_to("requestvalidation") == []
+
+
+def test_token_and_header_are_both_checked(provider: Provider, snipcart: StandIn, settings: Any) -> None:
+    configure(settings, STORE_SECRET_KEY=SECRET)
+    token = snipcart.session().public_token
+    pay(snipcart)
+    header = snipcart.new_request_token()
+
+    assert ask(link(snipcart), header=header, publicToken="unknown").status_code == 401
+    assert ask(link(snipcart), header="unknown", publicToken=token).status_code == 401
+    assert ask(link(snipcart), header=header, publicToken=token).status_code == 200
+
+
+def test_a_demanded_proof_may_be_either(provider: Provider, snipcart: StandIn, settings: Any) -> None:
+    configure(settings, STORE_SECRET_KEY=SECRET, REQUIRE_REFUND_TOKEN=True)
+    token = snipcart.session().public_token
+    pay(snipcart)
+
+    assert ask(link(snipcart)).status_code == 401
+    assert ask(link(snipcart), "1", publicToken=token).status_code == 200
+    assert ask(link(snipcart), "2", header=snipcart.new_request_token()).status_code == 200
+
+
+def test_a_header_that_cannot_be_checked_is_no_demanded_proof(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    configure(settings, REQUIRE_REFUND_TOKEN=True)
+    pay(snipcart)
+    assert ask(link(snipcart), header=snipcart.new_request_token()).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "content", [" ", "nonsense", "[]", "{}", '{"amount": 0}', '{"amount": 1, "Amount": 2}']
+)
+def test_who_asks_is_checked_before_what_is_asked(
+    provider: Provider, snipcart: StandIn, settings: Any, content: str
+) -> None:
+    configure(settings, REQUIRE_REFUND_TOKEN=True)
+    pay(snipcart)
+    path = link(snipcart)
+
+    assert post(path, content).status_code == 401
+    assert post(f"{path}?publicToken=unknown", content).status_code == 401
+    assert post(f"{path}?publicToken={snipcart.session().public_token}", content).status_code == 400
+
+
+@pytest.mark.parametrize("endpoint", ["validate", "requestvalidation"])
+@pytest.mark.parametrize("fault", [500, 429, "cut-before", "redirect"])
+def test_a_proof_that_cannot_be_checked_now_is_to_be_sent_again(
+    provider: Provider, snipcart: StandIn, settings: Any, endpoint: str, fault: str | int
+) -> None:
+    configure(settings, STORE_SECRET_KEY=SECRET)
+    pay(snipcart)
+    proof: dict[str, Any] = {"publicToken": snipcart.session().public_token}
+    if endpoint == "requestvalidation":
+        proof = {"header": snipcart.new_request_token()}
+    snipcart.fail(endpoint, fault)
+
+    answer = ask(link(snipcart), **proof)
+
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert provider.refunds == []
+
+
+def test_a_token_alone_is_no_proof(provider: Provider, snipcart: StandIn) -> None:
+    session = snipcart.session()
+    payment = pay(snipcart)
+    path = f"/checkout/live/refunds/{payment.reference}/"
+    assert ask(path, publicToken=session.public_token).status_code == 404
+
+
+# What can be given back.
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        '"5.00"',
+        "0",
+        "0.0",
+        "-1",
+        "-0",
+        "5.001",
+        "0.004",
+        "1e-400",
+        "1e400",
+        "1e20",
+        "99999999999999999999",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "true",
+        "null",
+        "[5]",
+        '{"amount": 5}',
+    ],
+)
+def test_what_is_no_payable_amount_is_refused(provider: Provider, snipcart: StandIn, amount: str) -> None:
+    payment = pay(snipcart)
+
+    assert ask(link(snipcart), amount).status_code == 400
+
+    payment.refresh_from_db()
+    assert (payment.refunded_minor_units, provider.calls[1:]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [" ", "nonsense", "null", "[]", "5", "{}", '{"paymentId": "x"}', '{"amount": 5, "Amount": 6}', b"\xff"],
+)
+def test_a_body_without_an_amount_is_refused(
+    provider: Provider, snipcart: StandIn, content: str | bytes
+) -> None:
+    pay(snipcart)
+    assert post(link(snipcart), content).status_code == 400
+    assert provider.refunds == []
+
+
+@pytest.mark.parametrize(
+    "amount, currency, units",
+    [
+        ("0.30000000000000004", "EUR", 30),
+        ("8.120000000000001", "EUR", 812),
+        ("4.999999999999", "EUR", 500),
+        ("5", "EUR", 500),
+        ("5.0", "EUR", 500),
+        ("5e0", "EUR", 500),
+        ("0.01", "EUR", 1),
+        ("5", "JPY", 5),
+        ("1.234", "KWD", 1234),
+    ],
+)
+def test_the_noise_of_floats_is_no_fraction(
+    provider: Provider, snipcart: StandIn, amount: str, currency: str, units: int
+) -> None:
+    pay(snipcart, amount="1000", currency=currency)
+    assert ask(link(snipcart), amount).status_code == 200
+    assert Refund.objects.get().minor_units == units
+
+
+def test_the_whole_payment_can_be_refunded_in_parts_but_no_more(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart, amount="12.30")
+
+    statuses = [ask(link(snipcart), amount).status_code for amount in ("5.00", "7.31", "7.30", "0.01")]
+
+    assert statuses == [200, 409, 200, 409]
+    assert sorted(refund["minor_units"] for refund in provider.refunds) == [500, 730]
+    payment.refresh_from_db()
+    assert (payment.state, payment.refunded_minor_units) == (Payment.State.PAID, 1230)
+
+
+def test_too_large_an_amount_is_more_than_is_left_and_an_absurd_one_no_amount(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    pay(snipcart)
+    assert ask(link(snipcart), "99999999999.99").status_code == 409
+    assert ask(link(snipcart), "100000000000").status_code == 400
+
+
+@pytest.mark.parametrize("state", [state for state in Payment.State if state != Payment.State.PAID])
+def test_only_a_paid_payment_is_refunded(provider: Provider, snipcart: StandIn, state: str) -> None:
+    payment = pay(snipcart)
+    Payment.objects.filter(pk=payment.pk).update(state=state)
+
+    assert ask(link(snipcart)).status_code == 409
+    assert ask(link(snipcart), "0").status_code == 400
+    assert provider.refunds == []
+
+
+def test_a_processing_payment_is_refunded_through_the_same_link_once_it_is_paid(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(charge="pending")
+    payment = pay(snipcart)
+    path = link(snipcart)
+    assert ask(path).status_code == 409
+
+    services.mark_received(payment, by="ada")
+
+    assert link(snipcart) == path
+    assert ask(path).status_code == 200
+
+
+def test_the_manual_method_says_why_it_cannot_refund(snipcart: StandIn, settings: Any) -> None:
+    configure(
+        settings,
+        METHODS={
+            "acme_card": {
+                "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
+                "NAME": "Bank transfer",
+            }
+        },
+    )
+    services.mark_received(pay(snipcart), by="ada")
+
+    answer = ask(link(snipcart))
+
+    assert answer.status_code == 409
+    assert "cannot refund" in answer.json()["error"]
+
+
+def test_a_method_without_partial_refunds_refunds_the_whole_only(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    use_provider(settings, provider.directory, supports_partial_refund=False)
+    pay(snipcart, amount="12.30")
+
+    assert ask(link(snipcart), "5.00").status_code == 409
+    assert ask(link(snipcart), "12.30").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "methods", [{}, {"acme_card": {"BACKEND": "tests.backends.Missing", "NAME": "Credit card"}}]
+)
+def test_a_method_that_is_configured_no_more_cannot_refund(
+    provider: Provider, snipcart: StandIn, settings: Any, methods: dict[str, Any]
+) -> None:
+    payment = pay(snipcart)
+    configure(settings, METHODS=methods)
+
+    assert ask(link(snipcart)).status_code == 409
+    assert ask(link(snipcart), "0").status_code == 400
+
+    payment.refresh_from_db()
+    assert payment.refunded_minor_units == 0
+
+
+def test_a_store_that_offers_nothing_any_more_still_refunds(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    pay(snipcart)
+    configure(settings, API_KEYS=[])
+    assert ask(link(snipcart)).status_code == 200
+
+
+def test_a_declined_refund_gives_its_reservation_back(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart, amount="12.30")
+    provider.script(refund="declined", message="The balance is too low.")
+
+    answer = ask(link(snipcart), "12.30")
+
+    assert (answer.status_code, answer.json()) == (409, {"error": "The balance is too low."})
+    payment.refresh_from_db()
+    assert payment.refunded_minor_units == 0
+    assert Refund.objects.get().decline_code == "refused"
+    provider.script()
+    assert ask(link(snipcart), "12.30").status_code == 200
+
+
+@pytest.mark.parametrize("said", [{"code": 7}, {"code": "\x00\ud800"}, {"message": 5}, {"code": "x" * 1000}])
+def test_a_declined_refund_may_be_worded_in_any_way(
+    provider: Provider, snipcart: StandIn, said: dict[str, Any]
+) -> None:
+    pay(snipcart)
+    provider.script(refund="declined", **said)
+    assert ask(link(snipcart)).status_code == 409
+
+
+# Repeats.
+
+
+def test_a_repeat_gets_the_same_answer(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+
+    answers = [ask(link(snipcart)).json() for _ in range(3)]
+
+    assert len(provider.refunds) == 1
+    assert answers == [{"refundId": provider.refunds[0]["reference"]}] * 3
+    payment.refresh_from_db()
+    assert payment.refunded_minor_units == 500
+
+
+def test_a_repeat_of_the_whole_is_not_more_than_is_left(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart, amount="12.30")
+    assert ask(link(snipcart), "12.30").json() == ask(link(snipcart), "12.3").json()
+
+
+def test_the_same_amount_a_minute_later_is_a_new_refund(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    first = ask(link(snipcart)).json()["refundId"]
+    age(seconds=61)
+
+    second = ask(link(snipcart)).json()["refundId"]
+
+    assert {refund["reference"] for refund in provider.refunds} == {first, second}
+    assert first != second
+
+
+def test_another_amount_is_a_new_refund_at_once(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    assert ask(link(snipcart), "5.00").json() != ask(link(snipcart), "5.01").json()
+
+
+@pytest.mark.parametrize("knobs", [{"after": "raise"}, {"before": "raise"}, {"refund": "nonsense"}])
+def test_an_unknown_outcome_keeps_the_reservation(
+    provider: Provider, snipcart: StandIn, knobs: dict[str, str]
+) -> None:
+    payment = pay(snipcart, amount="12.30")
+    provider.script(**knobs)
+
+    assert ask(link(snipcart), "10.00").status_code == 502
+
+    provider.script()
+    assert ask(link(snipcart), "2.31").status_code == 409
+    payment.refresh_from_db()
+    assert payment.refunded_minor_units == 1000
+
+
+def test_a_repeat_while_the_first_is_uncertain_asks_nobody(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart, amount="12.30")
+    provider.script(refund="nonsense")
+    ask(link(snipcart))
+    age(hours=2)
+    asked = len(provider.calls)
+
+    assert ask(link(snipcart)).status_code == 502
+    assert len(provider.calls) == asked
+    assert Refund.objects.count() == 1
+
+
+def test_a_repeat_while_the_first_is_uncertain_needs_no_method(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    pay(snipcart)
+    provider.script(refund="nonsense")
+    ask(link(snipcart))
+    configure(settings, METHODS={})
+    assert ask(link(snipcart)).status_code == 502
+
+
+def test_a_repeat_gets_the_id_once_the_first_is_settled(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    provider.script(after="raise")
+    ask(link(snipcart))
+    provider.script()
+    age(minutes=6)
+    services.settle()
+
+    answer = ask(link(snipcart))
+
+    assert (answer.status_code, len(provider.refunds)) == (200, 1)
+    assert answer.json() == {"refundId": provider.refunds[0]["reference"]}
+
+
+# Settling.
+
+
+def uncertain(provider: Provider, snipcart: StandIn) -> Refund:
+    """A refund of which the provider made something without saying so."""
+    pay(snipcart)
+    provider.script(after="raise")
+    assert ask(link(snipcart)).status_code == 502
+    provider.script()
+    return Refund.objects.get()
+
+
+def test_an_uncertain_refund_is_repeated_with_its_key(provider: Provider, snipcart: StandIn) -> None:
+    refund = uncertain(provider, snipcart)
+
+    report = services.settle()
+
+    refund.refresh_from_db()
+    assert (refund.state, report.refunds_settled, report.needs_person) == ("refunded", 1, False)
+    assert provider.calls[-2:] == [f"refund {refund.pk}"] * 2
+    assert len(provider.refunds) == 1
+
+
+def test_an_uncertain_refund_that_was_not_made_is_freed(provider: Provider, snipcart: StandIn) -> None:
+    refund = uncertain(provider, snipcart)
+    provider.script(refund="declined")
+
+    report = services.settle()
+
+    refund.refresh_from_db()
+    refund.payment.refresh_from_db()
+    assert (refund.state, report.refunds_settled) == ("declined", 1)
+    assert refund.payment.refunded_minor_units == 0
+
+
+def test_a_refund_whose_process_died_is_repeated_once_its_lease_is_over(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = uncertain(provider, snipcart)
+    Refund.objects.update(state="asked", lease_until=timezone.now() + timedelta(minutes=5))
+    assert services.settle().refunds_settled == 0
+
+    age(minutes=6)
+
+    assert services.settle().refunds_settled == 1
+    assert provider.calls[-1] == f"refund {refund.pk}"
+
+
+@pytest.mark.parametrize("flags", [{"repeat_is_safe": False}, {"supports_refund": False}])
+def test_a_refund_that_cannot_be_repeated_is_left_to_a_person(
+    provider: Provider,
+    snipcart: StandIn,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    flags: dict[str, bool],
+) -> None:
+    refund = uncertain(provider, snipcart)
+    use_provider(settings, provider.directory, **flags)
+    asked = len(provider.calls)
+
+    reports = [services.settle() for _ in range(2)]
+
+    refund.refresh_from_db()
+    assert refund.state == "review"
+    assert [(report.refunds_in_review, report.needs_person) for report in reports] == [(1, True)] * 2
+    assert len(provider.calls) == asked
+    assert caplog.text.count("a refund's outcome is not known") == 1
+
+
+def test_a_refund_is_not_repeated_after_the_time_that_providers_remember_keys(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = uncertain(provider, snipcart)
+    provider.script(before="raise")
+    age(hours=22)
+    services.settle()
+    refund.refresh_from_db()
+    assert refund.state == "uncertain"
+    asked = len(provider.calls)
+
+    age(hours=2)
+    services.settle()
+
+    refund.refresh_from_db()
+    assert (refund.state, len(provider.calls)) == ("review", asked)
+
+
+def test_a_case_that_was_closed_is_opened_by_a_refund_in_doubt(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    uncertain(provider, snipcart)
+    Payment.objects.update(resolved_at=timezone.now())
+    use_provider(settings, provider.directory, repeat_is_safe=False)
+    assert services.settle().needs_person
+
+
+def test_a_repeat_of_a_refund_in_review_is_still_uncertain(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    uncertain(provider, snipcart)
+    use_provider(settings, provider.directory, repeat_is_safe=False)
+    services.settle()
+    with pytest.raises(RefundUncertain):
+        services.refund_payment(Payment.objects.get(), 500, asked_by="staff ada")
+
+
+# The form of the request.
+
+
+@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
+def test_other_methods_are_not_taken(provider: Provider, snipcart: StandIn, method: str) -> None:
+    pay(snipcart)
+    answer = getattr(Client(), method)(link(snipcart))
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "", "text/json"])
+def test_only_json_is_taken(provider: Provider, snipcart: StandIn, content_type: str) -> None:
+    pay(snipcart)
+    assert post(link(snipcart), '{"amount": 5}', content_type=content_type).status_code == 415
+
+
+def test_json_may_name_its_charset(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    kind = "Application/JSON; charset=utf-8"
+    assert post(link(snipcart), '{"amount": 5}', content_type=kind).status_code == 200
+
+
+def test_a_body_that_is_too_large_is_not_read(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    assert ask(link(snipcart), note="x" * 70_000).status_code == 413
+
+
+def test_a_ledger_that_cannot_be_reached_is_said_so_that_it_is_sent_again(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    pay(snipcart)
+    path = link(snipcart)
+
+    def fail(*_: Any) -> None:
+        raise DatabaseError
+
+    with connection.execute_wrapper(fail):
+        answer = ask(path)
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert provider.refunds == []
