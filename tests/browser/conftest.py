@@ -1,0 +1,41 @@
+"""A site that a browser can reach, and browsers that can reach nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+from pytest_playwright.pytest_playwright import CreateContextCallback
+
+from snipcart_checkout.testing import StandIn
+from tests.backends import Provider
+from tests.browser.site import Site, answer_for_others
+
+Browse = Callable[..., Page]
+
+
+@pytest.fixture
+def site(live_server: LiveServer, snipcart: StandIn, settings: Any, tmp_path: Path) -> Site:
+    """The site, which takes what is said to be paid as paid until the test scripts its provider."""
+    made = Site(live_server.url, snipcart, Provider(tmp_path), settings)
+    made.configure(top={"PUBLIC_URL": live_server.url})
+    made.use("tests.backends.ScriptedBackend")
+    return made
+
+
+@pytest.fixture
+def browse(new_context: CreateContextCallback) -> Iterator[Browse]:
+    """Open a page in a context of its own; options are those of Playwright's contexts."""
+
+    def open_page(**options: Any) -> Page:
+        context = new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
+        # A busy machine is no reason to fail.
+        context.set_default_timeout(60_000)
+        answer_for_others(context)
+        return context.new_page()
+
+    yield open_page
