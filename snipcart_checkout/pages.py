@@ -12,11 +12,12 @@ from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.utils import translation
 
-from snipcart_checkout.conf import get_settings
+from snipcart_checkout.conf import Store, get_settings
 from snipcart_checkout.endpoints import Endpoint, new_reference
 from snipcart_checkout.languages import PageLanguage, page_language
-from snipcart_checkout.links import origin_of
+from snipcart_checkout.links import origin_of, return_url_of
 from snipcart_checkout.presentation import Problem, present_problem
+from snipcart_checkout.scripts import script_tags
 
 __all__ = ["Page"]
 
@@ -76,6 +77,19 @@ class Page(Endpoint):
         self.csrf.process_response(self.request, response)
         return super().finish(response)
 
+    def chosen_language(self, usual: str = "") -> PageLanguage:
+        """Return the language that the shopper switched to; without a switch the usual one, the cart's."""
+        return page_language(self.request.GET.get("language") or usual)
+
+    def language_query(self) -> dict[str, str]:
+        """Return what links and redirects to our other pages carry, so that a switch of the language lasts."""
+        return {"language": self.chosen_language().html_lang} if self.request.GET.get("language") else {}
+
+    def known_store(self) -> Store | None:
+        """Return the store that this page belongs to, else the only one there is."""
+        stores = list(get_settings().stores.values())
+        return getattr(self, "store", None) or (stores[0] if len(stores) == 1 else None)
+
     def policy(self) -> str:
         """Return the Content-Security-Policy: own files only, no framing, forms to ourselves."""
         files = " ".join(filter(None, ("'self'", origin_of(static("snipcart_checkout/checkout.css")))))
@@ -95,7 +109,7 @@ class Page(Endpoint):
     ) -> HttpResponse:
         """Render a template in a language, now, so that nothing of it can fail outside of our reach."""
         with translation.override(language.code):
-            names = {"language": language, **context}
+            names = {"language": language, "scripts": script_tags(), **context}
             response = TemplateResponse(self.request, list(templates), names, status=status).render()
         response["Content-Language"] = language.html_lang
         return response
@@ -115,10 +129,17 @@ class Page(Endpoint):
             reference = new_reference()
             level = logging.ERROR if status >= 500 else logging.INFO
             logger.log(level, "%s: %s %s [%s]", self.request.path, problem.name.lower(), reason, reference)
-        language = language or page_language("")
+        language = language or self.chosen_language()
         with translation.override(language.code):
             shown = present_problem(problem)
-        context = {"problem": shown, "reference": reference, "back_url": back_url}
+        store = self.known_store()
+        context = {
+            "problem": shown,
+            "reference": reference,
+            "store": store,
+            "back_url": back_url
+            or (return_url_of("", store.shop_hosts) if store and store.shop_hosts else ""),
+        }
         response = self.page(["snipcart_checkout/error.html"], context, language, status=status)
         if status == 503:
             response["Retry-After"] = "5"

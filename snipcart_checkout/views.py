@@ -26,16 +26,18 @@ from snipcart_checkout.exceptions import (
     TokenRefused,
     UnpayableOrder,
 )
-from snipcart_checkout.languages import PageLanguage, page_language
+from snipcart_checkout.languages import PageLanguage
 from snipcart_checkout.links import origin_of
 from snipcart_checkout.models import Payment
 from snipcart_checkout.pages import Page
 from snipcart_checkout.presentation import (
     Problem,
+    present_decline,
     present_invoice,
     present_languages,
     present_methods,
     present_payment,
+    with_query,
 )
 from snipcart_checkout.protocol import PaymentSession, check_public_token
 
@@ -44,13 +46,16 @@ __all__ = ["CheckoutView", "PaymentReturnView", "PaymentView"]
 logger = logging.getLogger("snipcart_checkout")
 
 
-def _to_payment(payment: Payment) -> HttpResponseRedirect:
-    return HttpResponseRedirect(
-        reverse("snipcart_checkout:payment", kwargs={"reference": payment.reference}), status=303
-    )
+class _ShopperPage(Page):
+    """A page that may lead to the page of a payment."""
+
+    def to_payment(self, payment: Payment) -> HttpResponseRedirect:
+        """Lead to the page of a payment, in the language that the shopper switched to."""
+        path = reverse("snipcart_checkout:payment", kwargs={"reference": payment.reference})
+        return HttpResponseRedirect(with_query(path, self.language_query()), status=303)
 
 
-class CheckoutView(Page):
+class CheckoutView(_ShopperPage):
     """The external checkout page: who pays what for what, with which method, and the way back."""
 
     http_method_names = ("get", "head", "post")
@@ -94,14 +99,14 @@ class CheckoutView(Page):
         posted = self.request.POST.getlist("publicToken")
         self.public_token = check_public_token([*query_values(self.request, "publictoken"), *posted])
         self.session = services.get_payment_session(self.public_token, found)
-        self.language = self.chosen_language()
+        self.language = self.chosen_language(self.session.invoice.language)
         return self.open_order(method)
 
     def open_order(self, method: str | None) -> HttpResponse | None:
         """Return where a session leads that is being paid already, or that no method may pay."""
         live = services.find_live_payment(self.store, self.session)
         if live is not None:
-            return _to_payment(live)
+            return self.to_payment(live)
         self.methods = services.offered_methods(self.store, self.session.invoice)
         if not self.methods or (
             method is not None and method not in {offered.id for offered in self.methods}
@@ -110,11 +115,6 @@ class CheckoutView(Page):
                 Problem.METHOD_NOT_OFFERED, language=self.language, back_url=self.session.return_url
             )
         return None
-
-    def chosen_language(self) -> PageLanguage:
-        """Return the cart's language, unless the shopper switched to another one."""
-        chosen = self.request.GET.get("language", "")
-        return page_language(chosen or self.session.invoice.language)
 
     def show(self, method: str | None) -> HttpResponse:
         """Show the order, with the form of the method when there is one to use."""
@@ -125,11 +125,11 @@ class CheckoutView(Page):
         decline = "" if left else self.last_decline()
         return self.checkout_page(chosen, form, notice=notice, decline=decline)
 
-    def form_of(self, method: Method, data: Mapping[str, Any] | None = None) -> forms.Form:
+    def form_of(self, method: Method, data: Mapping[str, Any] | None = None, **options: Any) -> forms.Form:
         """Return the form of the method's backend, in the page's language."""
         form_class = get_backend(self.store, method).form_class
         with translation.override(self.language.code):
-            return form_class(data) if data is not None else form_class()
+            return form_class(data, **options)
 
     def pay(self, method: Method) -> HttpResponse:
         """Take the money, unless what the shopper saw is no longer what there is to pay."""
@@ -137,7 +137,8 @@ class CheckoutView(Page):
             return self.give_up(method)
         shown = self.request.POST.get("shown", "")
         if not constant_time_compare(shown, services.order_hash(self.session)):
-            return self.checkout_page(method, self.form_of(method), notice="changed", status=409)
+            form = self.form_of(method, initial=self.request.POST.dict())
+            return self.checkout_page(method, form, notice="changed", status=409)
         if not services.tries_left(self.store, self.session):
             return self.declined_page(method, notice="limit")
         form = self.form_of(method, self.request.POST)
@@ -153,7 +154,7 @@ class CheckoutView(Page):
         if declined is None:
             return self.checkout_page(method, self.form_of(method))
         services.give_up(declined)
-        return _to_payment(declined)
+        return self.to_payment(declined)
 
     def charge(self, method: Method, form: forms.Form) -> HttpResponse:
         """Pay, and lead to where the outcome is shown."""
@@ -167,7 +168,7 @@ class CheckoutView(Page):
             )
         )
         if payment.state != Payment.State.DECLINED:
-            return _to_payment(payment)
+            return self.to_payment(payment)
         left = services.tries_left(self.store, self.session)
         return self.declined_page(method, notice="declined" if left else "limit", form=form)
 
@@ -177,9 +178,9 @@ class CheckoutView(Page):
         return self.checkout_page(method, form, notice=notice, decline=self.last_decline(), status=402)
 
     def last_decline(self) -> str:
-        """Return the reason of the last decline, in the cart's language."""
+        """Return the reason of the last decline, in the page's language."""
         declined = services.last_declined_payment(self.store, self.session)
-        return declined.decline_message if declined else ""
+        return present_decline(declined, self.language) if declined else ""
 
     def checkout_page(
         self,
@@ -226,8 +227,7 @@ class CheckoutView(Page):
 
     def link_query(self) -> dict[str, str]:
         """Return what the links between our pages of this order carry."""
-        chosen = self.request.GET.get("language", "")
-        return {"publicToken": self.public_token, **({"language": self.language.code} if chosen else {})}
+        return {"publicToken": self.public_token, **self.language_query()}
 
     def site_context(self) -> Mapping[str, Any]:
         """Return what the CONTEXT hook adds; a broken hook must not cost the merchant an order."""
@@ -253,7 +253,7 @@ def _problem_of(error: SnipcartError) -> Problem:
     return Problem.BAD_ANSWER if isinstance(error, BadAnswer) else Problem.UNAVAILABLE
 
 
-class PaymentView(Page):
+class PaymentView(_ShopperPage):
     """What became of a payment. Knows only the reference: no e-mail, no address, no token."""
 
     http_method_names = ("get", "head", "post")
@@ -263,15 +263,18 @@ class PaymentView(Page):
         payment = services.find_payment(reference)
         if payment is None:
             return self.problem(Problem.NO_SUCH_PAGE)
-        language = page_language(payment.language)
+        language = self.chosen_language(payment.language)
         with translation.override(language.code):
             shown = present_payment(payment, language)
-        store = get_settings().stores.get(payment.store)
-        context = {"payment": shown, "store": store, "back_url": payment.back_url}
+        context = {
+            "payment": shown,
+            "store": get_settings().stores.get(payment.store),
+            "back_url": payment.back_url,
+            "languages": present_languages(language, {}),
+        }
         response = self.page([self.template_name], context, language)
-        if shown.refresh_seconds is not None:
-            target = f"; url={shown.refresh_url}" if shown.refresh_url else ""
-            response["Refresh"] = f"{shown.refresh_seconds}{target}"
+        if shown.refresh_url:
+            response["Refresh"] = f"{shown.refresh_seconds}; url={shown.refresh_url}"
         return response
 
     def post(self, request: HttpRequest, reference: UUID) -> HttpResponse:
@@ -281,10 +284,10 @@ class PaymentView(Page):
         if "give_up" not in request.POST:
             return self.http_method_not_allowed(request)
         services.give_up(payment)
-        return _to_payment(payment)
+        return self.to_payment(payment)
 
 
-class PaymentReturnView(Page):
+class PaymentReturnView(_ShopperPage):
     """Where the provider sends the shopper back to; a reason to ask the provider, nothing more."""
 
     http_method_names = ("get", "head", "post")
@@ -295,6 +298,6 @@ class PaymentReturnView(Page):
         if payment is None:
             return self.problem(Problem.NO_SUCH_PAGE)
         services.settle_return(payment)
-        return _to_payment(payment)
+        return self.to_payment(payment)
 
     post = get

@@ -28,7 +28,7 @@ FOUNDATION = {
 LEAVES = {"backends", "client", "models"}
 SERVICES = {"services"}
 # What the doors have in common: headers and error pages, and what a template is given.
-FRONT = {"endpoints", "pages", "presentation"}
+FRONT = {"endpoints", "pages", "presentation", "scripts"}
 DOORS = {"views", "webhooks"}
 # What each part may import besides itself. A new part has to be given its place here.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -49,7 +49,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(("admin", "management"), FOUNDATION | LEAVES | SERVICES),
     "checks": FOUNDATION | LEAVES | SERVICES | {"template_versions"},
     "template_versions": set(),
-    "scripts": set(),
     "apps": {"checks", "transport", "warming", *FOUNDATION, *SERVICES},
     "warming": {"transport", "urls", *FOUNDATION},
     "migrations": FOUNDATION | {"models"},

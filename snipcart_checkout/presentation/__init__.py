@@ -10,9 +10,10 @@ from snipcart_checkout.presentation.choices import (
     MethodChoice,
     present_languages,
     present_methods,
+    with_query,
 )
 from snipcart_checkout.presentation.orders import InvoiceView, ItemView, present_invoice
-from snipcart_checkout.presentation.payments import PaymentView, present_payment
+from snipcart_checkout.presentation.payments import PaymentView, present_decline, present_payment
 from snipcart_checkout.presentation.problems import Problem, ProblemView, present_problem
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "PaymentView",
     "Problem",
     "ProblemView",
+    "present_decline",
     "present_invoice",
     "present_languages",
     "present_methods",
     "present_payment",
     "present_problem",
+    "with_query",
 ]

@@ -13,7 +13,7 @@ from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.languages import LANGUAGES, PageLanguage, language_tag, page_language
 from snipcart_checkout.links import icon_url
 
-__all__ = ["LanguageChoice", "MethodChoice", "present_languages", "present_methods"]
+__all__ = ["LanguageChoice", "MethodChoice", "present_languages", "present_methods", "with_query"]
 
 # The parameter that holds the token travels in hidden fields of forms, never in the address they are sent to.
 _SECRET: Final = "publicToken"  # noqa: S105
@@ -55,13 +55,14 @@ def _present_method(method: Method, store: Store, chosen: str, query: Mapping[st
         id=method.id,
         name=str(method.name),
         icon_url=icon_url(method.icon),
-        href=_with_query(path, query),
-        pay_url=_with_query(path, {key: value for key, value in query.items() if key != _SECRET}),
+        href=with_query(path, query),
+        pay_url=with_query(path, {key: value for key, value in query.items() if key != _SECRET}),
         current=method.id == chosen,
     )
 
 
-def _with_query(path: str, query: Mapping[str, str]) -> str:
+def with_query(path: str, query: Mapping[str, str]) -> str:
+    """Return a path with a query, or without one where there is nothing to say."""
     return f"{path}?{urlencode(query)}" if query else path
 
 

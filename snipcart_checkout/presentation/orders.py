@@ -99,6 +99,7 @@ def _count_text(count: int, locale: str) -> str:
 
 def _present_items(invoice: Invoice, locale: str) -> tuple[ItemView, ...]:
     currency, each = invoice.currency, pgettext("price of one piece", "{price} each")
+    nameless = gettext("Item")
     labels = {"discount": gettext("Discount"), "shipping": gettext("Delivery"), "tax": gettext("Tax")}
 
     def present(item: Item) -> ItemView:
@@ -108,7 +109,7 @@ def _present_items(invoice: Invoice, locale: str) -> tuple[ItemView, ...]:
         return ItemView(
             kind,
             label,
-            item.name or label,
+            item.name or label or nameless,
             "" if quantity is None else format_number(quantity, locale),
             price,
             each.format(price=price) if price and quantity not in {None, 1} else "",

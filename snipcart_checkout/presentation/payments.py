@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -11,11 +12,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from snipcart_checkout.declines import decline_text
 from snipcart_checkout.formats import format_date_time, format_money
-from snipcart_checkout.languages import PageLanguage
+from snipcart_checkout.languages import PageLanguage, page_language
 from snipcart_checkout.models import Payment
 
-__all__ = ["PaymentView", "present_payment"]
+__all__ = ["PaymentView", "present_decline", "present_payment"]
 
 _State = Payment.State
 
@@ -25,12 +27,14 @@ class PaymentView:
     """A payment as its page shows it.
 
     ``state``, ``reference``, ``amount`` (Decimal) and ``currency`` are the ledger's; ``total`` is the finished
-    amount. ``tone`` is ``good``, ``wait`` or ``bad``. ``next_url`` leads on to the provider or back to the shop.
+    amount. ``tone`` is ``good``, ``wait`` or ``bad``. ``language`` is the tag of the language that the backend's
+    ``instructions`` are in. ``next_url`` leads on to the provider or back to the shop.
     The page moves by itself after ``refresh_seconds``, to ``refresh_url`` or, where that is empty, to itself;
     None means that it stays. ``may_give_up``: the shopper may end a declined payment and go back to the shop.
     """
 
     state: str
+    language: str
     reference: str
     short_reference: str
     amount: Decimal
@@ -57,12 +61,13 @@ class PaymentView:
 
 def present_payment(payment: Payment, language: PageLanguage) -> PaymentView:
     """Return a payment in the number format of the page; its words are in the active translation."""
-    tone, title, text, advice = _words(payment)
+    tone, title, text, advice = _words(payment, language)
     next_url, next_label = _next(payment)
     seconds, refresh_url = _refresh(payment)
     moment = timezone.localtime(payment.created_at)
     return PaymentView(
         state=payment.state,
+        language=page_language(payment.language).html_lang,
         reference=str(payment.reference),
         short_reference=payment.short_reference,
         amount=payment.amount,
@@ -81,6 +86,13 @@ def present_payment(payment: Payment, language: PageLanguage) -> PaymentView:
         refresh_url=refresh_url,
         may_give_up=payment.state == _State.DECLINED and not payment.return_url,
     )
+
+
+def present_decline(payment: Payment, language: PageLanguage) -> str:
+    """Return why a payment was declined: what its backend said, or in another language what its code means."""
+    if page_language(payment.language).code == language.code:
+        return payment.decline_message
+    return decline_text(payment.decline_code, language.code)
 
 
 _TO_THE_SHOP: Final = _("Back to the shop")
@@ -140,14 +152,16 @@ _TO_PAY_YOURSELF: Final = (
 )
 
 
-def _words(payment: Payment) -> tuple[str, Promise | str, Promise | str, Promise | str]:
+def _words(
+    payment: Payment, language: PageLanguage
+) -> tuple[str, Promise | str, Promise | str, Promise | str]:
     if payment.redirect_url:
         return _BEING_CHECKED if payment.asked_at else _AT_THE_PROVIDER
     if payment.state == _State.WAITING and payment.instructions:
         return _TO_PAY_YOURSELF
     tone, title, text, advice = _WORDS.get(payment.state, _BEING_CHECKED)
-    if payment.state == _State.DECLINED and payment.decline_message:
-        text = payment.decline_message
+    if payment.state == _State.DECLINED:
+        text = present_decline(payment, language) or text
     return tone, title, text, advice
 
 
@@ -167,7 +181,13 @@ def _next(payment: Payment) -> tuple[str, Promise | str]:
 _ORDERED: Final = frozenset({_State.WAITING, _State.PAID, _State.REVIEW})
 _SOON: Final = 1
 _TIME_TO_READ: Final = 4
-_TIME_TO_ASK_AGAIN: Final = 10
+# How often the page looks for news of a payment that is so young. Older ones are not watched any more.
+_LOOKS: Final = ((timedelta(minutes=10), 10), (timedelta(hours=1), 60))
+
+
+def _time_to_look_again(payment: Payment) -> int | None:
+    age = timezone.now() - payment.created_at
+    return next((seconds for limit, seconds in _LOOKS if age < limit), None)
 
 
 def _refresh(payment: Payment) -> tuple[int | None, str]:
@@ -176,11 +196,11 @@ def _refresh(payment: Payment) -> tuple[int | None, str]:
         return _SOON, payment.redirect_url
     # A shopper who came back from the provider before it had an answer must not be sent there again.
     if payment.redirect_url or payment.state in {_State.CHARGING, _State.UNKNOWN}:
-        return _TIME_TO_ASK_AGAIN, ""
+        return _time_to_look_again(payment), ""
     if payment.state == _State.REVIEW or _instructions(payment):
         # To be read, and written down.
         return None, ""
     if payment.return_url:
         return _TIME_TO_READ, payment.return_url
     # Snipcart has not heard of it yet and has named no way on.
-    return (_TIME_TO_ASK_AGAIN, "") if payment.state in {_State.PAID, _State.WAITING} else (None, "")
+    return _time_to_look_again(payment) if payment.state in {_State.PAID, _State.WAITING} else None, ""

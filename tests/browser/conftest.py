@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,16 @@ def site(live_server: LiveServer, snipcart: StandIn, settings: Any, tmp_path: Pa
 
 
 @pytest.fixture
-def browse(new_context: CreateContextCallback) -> Iterator[Browse]:
+def browse(new_context: CreateContextCallback) -> Browse:
     """Open a page in a context of its own; options are those of Playwright's contexts."""
 
     def open_page(**options: Any) -> Page:
-        context = new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options})
+        context = new_context(
+            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options}
+        )
         # A busy machine is no reason to fail.
         context.set_default_timeout(60_000)
         answer_for_others(context)
         return context.new_page()
 
-    yield open_page
+    return open_page

@@ -12,7 +12,11 @@ class PayerForm(forms.Form):
 
     bank = forms.ChoiceField(
         label="Your bank",
-        choices=(("north", "Bank of the North"), ("south", "Bank of the South"), ("sea", "Sea & Harbour Savings")),
+        choices=(
+            ("north", "Bank of the North"),
+            ("south", "Bank of the South"),
+            ("sea", "Sea & Harbour Savings"),
+        ),
         widget=forms.RadioSelect,
     )
     holder = forms.CharField(label="Account holder", widget=forms.TextInput(attrs={"autocomplete": "name"}))
@@ -22,7 +26,9 @@ class PayerForm(forms.Form):
         max_length=12,
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
     )
-    note = forms.CharField(label="Note for the bank", required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    note = forms.CharField(
+        label="Note for the bank", required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
     terms = forms.BooleanField(label="I have read the bank's terms")
 
     def clean_code(self) -> str:

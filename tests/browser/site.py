@@ -15,7 +15,7 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext, Page, Route
 
 from snipcart_checkout.models import Payment, session_key
-from snipcart_checkout.sandbox.contract import Address, Line
+from snipcart_checkout.sandbox.contract import Line
 from snipcart_checkout.testing import StandIn, StandInSession
 from tests.backends import PROVIDER_ORIGIN, Provider
 
@@ -108,6 +108,9 @@ class Site:
         )
 
 
+Go = Callable[[Site, Page, str], object]
+
+
 def press_pay(page: Page) -> None:
     """Press the button that pays, and wait for what it leads to."""
     with page.expect_navigation():
@@ -183,13 +186,13 @@ def _unavailable(site: Site, page: Page, language: str) -> None:
     page.goto(site.checkout(site.session(language=language)))
 
 
-def _ledger(state: str, **columns: Any) -> Callable[[Site, Page, str], None]:
-    return lambda site, page, language: (
-        page.goto(site.status(site.payment(state, language=language, **columns))) and None
+def _ledger(state: str, **columns: Any) -> Go:
+    return lambda site, page, language: page.goto(
+        site.status(site.payment(state, language=language, **columns))
     )
 
 
-STATES: Final[dict[str, Callable[[Site, Page, str], None]]] = {
+STATES: Final[dict[str, Go]] = {
     "checkout": _checkout,
     "choice": _choice,
     "form": _form,
@@ -203,7 +206,9 @@ STATES: Final[dict[str, Callable[[Site, Page, str], None]]] = {
     "wrong-method": _wrong_method,
     "unavailable": _unavailable,
     "pending": _ledger("charging"),
-    "detour": _ledger("waiting", redirect_url=f"{PROVIDER_ORIGIN}/pay/1", asked_at=datetime(2026, 5, 4, tzinfo=timezone.utc)),
+    "detour": _ledger(
+        "waiting", redirect_url=f"{PROVIDER_ORIGIN}/pay/1", asked_at=datetime(2026, 5, 4, tzinfo=timezone.utc)
+    ),
     "instructions": _ledger("waiting", instructions=INSTRUCTIONS, return_url=f"{SHOP}/order"),
     "waiting": _ledger("waiting"),
     "done": _ledger("paid", instructions="Have a nice day.", return_url=f"{SHOP}/order"),

@@ -1,14 +1,16 @@
 // Every page works without this file. It shows that a payment is being sent, keeps a second press from sending it
-// again, and looks for news of a payment sooner than the page's own Refresh header would.
+// again, and looks for news of a payment, which a page without it does by loading itself anew.
 (() => {
   "use strict";
 
   for (const form of document.querySelectorAll("[data-sc-form]")) {
     const status = form.querySelector("[data-sc-busy]");
-    let sent = false;
+    let sent = 0;
 
     const show = (busy) => {
-      sent = busy;
+      clearTimeout(sent);
+      // A request that the shopper has stopped, or that hangs, must not lock the page. Sent twice, it is paid once.
+      sent = busy ? setTimeout(show, 30000, false) : 0;
       for (const button of form.querySelectorAll("button")) {
         // Not "disabled": a disabled button would lose the focus, and its name would not be sent.
         if (busy) button.setAttribute("aria-disabled", "true");
@@ -18,8 +20,11 @@
     };
 
     form.addEventListener("submit", (event) => {
-      if (sent) event.preventDefault();
-      else show(true);
+      if (sent) return event.preventDefault();
+      if (navigator.onLine === false && status) {
+        event.preventDefault();
+        status.textContent = status.dataset.scOffline;
+      } else show(true);
     });
     // Back from a page that never loaded, or out of the back-forward cache.
     addEventListener("pageshow", () => show(false));
@@ -33,20 +38,22 @@
   }
 
   const card = document.querySelector("[data-sc-poll]");
-  if (card) {
-    const look = async (seconds) => {
-      if (document.visibilityState === "visible") {
-        try {
-          const answer = await fetch(location.href, { cache: "no-store" });
-          const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-          const news = page.querySelector("[data-sc-state]");
-          if (news && news.dataset.scState !== card.dataset.scState) return location.reload();
-        } catch {
-          // No network: the next look may find one.
-        }
+  const state = (shown) => `${shown.dataset.scState} ${"scPoll" in shown.dataset}`;
+  // Looks after 2, 3, 4.5 … seconds, later every 30, and not at all while nobody sees the page. Some 10 minutes, then
+  // it is enough: the page says that it may be closed.
+  const look = async (pause, looks) => {
+    if (document.visibilityState === "visible") {
+      try {
+        const answer = await fetch(location.href, { cache: "no-store" });
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const news = page.querySelector("[data-sc-state]");
+        if (news && state(news) !== state(card)) return location.reload();
+        looks -= 1;
+      } catch {
+        // No network: the next look may find one.
       }
-      setTimeout(look, seconds * 1000, Math.min(seconds * 1.5, 30));
-    };
-    setTimeout(look, 2000, 3);
-  }
+    }
+    if (looks) setTimeout(look, pause * 1000, Math.min(pause * 1.5, 30), looks);
+  };
+  if (card) setTimeout(look, 2000, 3, 25);
 })();
