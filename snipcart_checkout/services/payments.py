@@ -18,13 +18,7 @@ from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.exceptions import NotificationRefused
 from snipcart_checkout.models import Confirmation, Payment, session_key
 from snipcart_checkout.protocol import PaymentSession
-from snipcart_checkout.services.confirmations import (
-    capability_hash,
-    deliver_session,
-    is_given_up,
-    new_capability,
-    owe,
-)
+from snipcart_checkout.services.confirmations import capability_hash, deliver_session, new_capability, owe
 from snipcart_checkout.services.journal import commit, say, write_event
 from snipcart_checkout.services.outcomes import MAX_TRIES, ask_backend, backend_of, run_charge
 from snipcart_checkout.services.sessions import order_hash
@@ -86,6 +80,8 @@ def tries_left(store: Store, session: PaymentSession) -> int:
 def pay(order: Order) -> Payment:
     """Charge an order, unless its session has a live payment, and return the payment that now stands for it.
 
+    A session that was declined MAX_TRIES times is not charged again: its last payment is returned.
+
     The claim is committed before the backend is called, and the outcome together with what Snipcart is owed
     before anybody hears of it. Ten of these at once make one charge. Must run outside any transaction.
     """
@@ -94,21 +90,16 @@ def pay(order: Order) -> Payment:
         return payment
     try:
         return run_charge(payment, order.session, source="shopper")
-    except Exception as error:
-        # The claim is on disk and money may have moved, so whatever this is, it is the same as a crash: the shopper
-        # sees that the payment is being checked, and settling finishes it.
-        _say_unfinished(payment, error)
+    except DatabaseError as error:
+        # The claim is on disk and money may have moved: the same as a crash here, which settling finishes.
+        say(
+            logging.ERROR,
+            "payment %s: its outcome was not stored: %s",
+            payment.reference,
+            type(error).__name__,
+        )
         payment.state = _State.CHARGING
         return payment
-
-
-def _say_unfinished(payment: Payment, error: Exception) -> None:
-    say(
-        logging.ERROR,
-        "payment %s: its outcome was not stored: %s",
-        payment.reference,
-        type(error).__name__,
-    )
 
 
 def _claim(order: Order) -> tuple[Payment, bool]:
@@ -116,18 +107,17 @@ def _claim(order: Order) -> tuple[Payment, bool]:
     # Read outside of the commit: on SQLite a transaction that reads first may not be let to write.
     abandoned = _find_abandoned(order)
     try:
-        payment = commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order))
-        say(
-            logging.INFO,
-            "payment %s: %s -> charging (shopper)",
-            payment.reference,
-            _State.ABANDONED if abandoned else "new",
-        )
-        return payment, True
+        return commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order)), True
     except IntegrityError:
         live = find_live_payment(order.store, order.session)
+    except _NoTriesLeft:
+        live = last_declined_payment(order.store, order.session)
     # The one that was live a moment ago may have been declined since: then this try may begin.
     return (live, False) if live else _claim(order)
+
+
+class _NoTriesLeft(Exception):
+    """The session's last try was declined while this one was on its way."""
 
 
 def _open_payment(order: Order) -> Payment:
@@ -144,6 +134,9 @@ def _open_payment(order: Order) -> Payment:
     )
     payment.capability_hash = capability_hash(new_capability(payment))
     payment.save(force_insert=True)
+    # Counted while holding the live key, so that nobody can add a declined one meanwhile.
+    if not tries_left(order.store, session):
+        raise _NoTriesLeft
     write_event(payment, "charging", source="shopper")
     return payment
 
@@ -177,8 +170,7 @@ def _take_up(payment: Payment, order: Order) -> Payment:
 
     The provider may have been wrong or late; only the same reference keeps both from being charged.
     """
-    anew = {"asked_at": None, "alerted_at": None, "resolved_at": None}
-    if not Payment.objects.move(payment, _State.CHARGING, **anew, **_columns_of(order)):
+    if not Payment.objects.move(payment, _State.CHARGING, asked_at=None, **_columns_of(order)):
         raise IntegrityError("another process took the abandoned payment up")
     write_event(payment, "charging", source="shopper", was=_State.ABANDONED)
     payment.refresh_from_db()
@@ -188,7 +180,7 @@ def _take_up(payment: Payment, order: Order) -> Payment:
 def give_up(payment: Payment) -> None:
     """Tell Snipcart that a declined payment failed, because the shopper goes back to the shop.
 
-    Does nothing when a later payment of the session is live. A session is told once that it failed.
+    Does nothing when a later payment of the session is live. Told once.
     """
     try:
         owed = commit(lambda: _owe_failed(payment))
@@ -204,25 +196,16 @@ def _owe_failed(payment: Payment) -> bool:
     declined = Payment.objects.filter(pk=payment.pk, state=_State.DECLINED)
     if not declined.update(live_key=payment.session_key):
         return False
-    is_news = not is_given_up(payment)
-    if is_news:
-        owe(payment, Confirmation.State.FAILED)
-        write_event(payment, "gave_up", source="shopper")
+    owe(payment, Confirmation.State.FAILED)
+    write_event(payment, "gave_up", source="shopper")
     declined.update(live_key=None)
-    return is_news
+    return True
 
 
 def settle_return(payment: Payment) -> None:
-    """Ask what came of a payment whose shopper came back from the provider.
-
-    What cannot be asked or stored now is left to ``snipcart_settle``.
-    """
-    try:
-        # Its page no longer sends the shopper to the provider.
-        commit(lambda: Payment.objects.filter(pk=payment.pk).update(asked_at=timezone.now()))
-        _look_up(payment, source="return")
-    except DatabaseError as error:
-        _say_unfinished(payment, error)
+    """Ask what came of a payment whose shopper came back from the provider."""
+    if payment.state != _State.PAID:
+        ask_backend(payment, source="return", returned=True)
 
 
 def hear_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> bool:
@@ -233,21 +216,11 @@ def hear_notification(store: Store, method: Method, headers: Mapping[str, str], 
     """
     reference = _read_notification(store, method, headers, body)
     payment = Payment.objects.filter(reference=reference, store=store.name, method=method.id).first()
-    return payment is None or _look_up(payment, source="notification")
-
-
-def _look_up(payment: Payment, *, source: str) -> bool:
-    """Ask the provider where there is something to ask; False when there was and it gave no answer."""
-    if payment.state == _State.PAID or not _can_look_up(payment):
+    if payment is None or payment.state == _State.PAID:
         return True
-    return ask_backend(payment, source=source, returned=True)
-
-
-def _can_look_up(payment: Payment) -> bool:
-    try:
-        return backend_of(payment).can_lookup
-    except Exception:  # configured no more, or broken
-        return False
+    if not backend_of(payment).can_lookup:
+        return True
+    return ask_backend(payment, source="notification", returned=True)
 
 
 def _read_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> uuid.UUID:
