@@ -54,6 +54,10 @@ class ProviderDown(Exception):
     """The provider's answer did not arrive."""
 
 
+class Crashed(BaseException):
+    """This process ends here, as far as anything that catches errors can tell."""
+
+
 class Provider:
     """The provider's side of ScriptedBackend: what it was told to do, and what it did.
 
@@ -62,7 +66,9 @@ class Provider:
     ``charge``          paid (default), pending, redirect, declined, nonsense
     ``lookup``          recorded (default): the truth; or pending, declined, not_found, nonsense, raise
     ``refund``          refunded (default), declined, nonsense
-    ``before, after``   what happens around a capture or refund: seconds to sleep, "raise" or "kill" (SIGKILL), or a list
+    ``before, after``   what happens around a capture or refund: seconds to sleep, "wait" (for ``go_on``), "raise",
+                        "crash" or "kill" (SIGKILL), or a list
+    ``looking``         what happens before a look-up is answered: the same
     ``amount, currency, transaction_id, redirect_url, instructions, code, message``   said instead of the usual
     """
 
@@ -77,6 +83,23 @@ class Provider:
         draft.replace(
             self.directory / "script.json"
         )  # readers see the old one or the new one, never half of one
+
+    def go_on(self) -> None:
+        """Let go everything that waits."""
+        (self.directory / "go").touch()
+
+    def act(self, actions: Any) -> None:
+        for action in actions if isinstance(actions, list) else [actions]:
+            if action == "raise":
+                raise ProviderDown
+            if action == "crash":
+                raise Crashed
+            if action == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if action == "wait":
+                wait_for(self.directory / "go")
+            if isinstance(action, (int, float)):
+                time.sleep(action)
 
     def knobs(self) -> dict[str, Any]:
         try:
@@ -191,12 +214,12 @@ class ScriptedBackend(PaymentBackend):
         self.provider.log("charge", charge.reference)
         knobs = self.provider.knobs()
         kind = knobs.get("charge", "paid")
-        _act(knobs.get("before"))
+        self.provider.act(knobs.get("before"))
         if kind == "paid":
             self.provider.capture(charge, once=self.repeat_is_safe)
         elif kind in {"pending", "redirect"}:
             self.provider.order(charge)
-        _act(knobs.get("after"))
+        self.provider.act(knobs.get("after"))
         if kind == "redirect":
             url = knobs.get("redirect_url", f"{PROVIDER_ORIGIN}/pay/{charge.reference}")
             return Redirect(url, f"order-{charge.reference}")
@@ -206,6 +229,7 @@ class ScriptedBackend(PaymentBackend):
     def lookup(self, charge: Charge) -> LookupResult:
         self.provider.log("lookup", charge.reference)
         knobs = self.provider.knobs()
+        self.provider.act(knobs.get("looking"))
         kind = knobs.get("lookup", "recorded")
         if kind == "recorded":
             kind = self._recorded(charge.reference)
@@ -216,10 +240,10 @@ class ScriptedBackend(PaymentBackend):
         self.provider.log("refund", refund.reference)
         knobs = self.provider.knobs()
         kind = knobs.get("refund", "refunded")
-        _act(knobs.get("before"))
+        self.provider.act(knobs.get("before"))
         if kind == "refunded":
             self.provider.give_back(refund, once=self.repeat_is_safe)
-        _act(knobs.get("after"))
+        self.provider.act(knobs.get("after"))
         results: dict[str, Any] = {
             "refunded": Refunded(f"re-{refund.reference}"),
             "declined": RefundDeclined(knobs.get("code", "refused"), knobs.get("message", "")),
@@ -243,14 +267,13 @@ class ScriptedBackend(PaymentBackend):
         return "pending" if self.provider.find("orders", reference) else "not_found"
 
 
-def _act(actions: Any) -> None:
-    for action in actions if isinstance(actions, list) else [actions]:
-        if action == "raise":
-            raise ProviderDown
-        if action == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if isinstance(action, (int, float)):
-            time.sleep(action)
+def wait_for(path: Path) -> None:
+    """Wait until a file exists that another process makes."""
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nobody let go on: {path}")
+        time.sleep(0.01)
 
 
 def _result(kind: str, charge: Charge, knobs: Mapping[str, Any]) -> Any:

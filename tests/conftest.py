@@ -15,7 +15,7 @@ from tests.settings import RUN_DIRECTORY
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserType
 
-pytest_plugins = ["snipcart_checkout.testing", "tests.no_skips"]
+pytest_plugins = ["snipcart_checkout.testing", "tests.no_skips", "tests.shop"]
 
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("tests", deadline=None)

@@ -177,6 +177,12 @@ class StandIn:
         self._server.start()
 
     @property
+    def sessions(self) -> list[StandInSession]:
+        """The sessions that were ordered, in order."""
+        with self._lock:
+            return list(self._snipcart.sessions.values())
+
+    @property
     def confirmations(self) -> list[dict[str, Any]]:
         """The confirmations that were recorded, parsed; refused and repeated ones are only in ``calls``."""
         return self._snipcart.confirmations

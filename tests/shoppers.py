@@ -1,0 +1,174 @@
+"""What happens to a site from outside, each a function that a process of its own can run.
+
+``ready`` is called when everything is prepared; in a race it returns to all at the same moment.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from snipcart_checkout import signals
+from snipcart_checkout.models import Payment
+from snipcart_checkout.services import give_up, mark_lapsed, mark_received
+from tests.backends import wait_for
+
+Ready = Callable[[], object]
+Form = tuple[str, dict[str, str], str]
+Death = Mapping[str, Any]
+"""Where a process dies on its way: the arguments of ``prepare_death``."""
+
+
+def fields_of(page: Any) -> dict[str, str]:
+    """What a browser posts when the shopper presses the button of a page's form."""
+    fields = {}
+    for tag in re.findall(r"<input\b[^>]*>", page.content.decode()):
+        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if "name" in attributes:
+            fields[attributes["name"]] = html.unescape(attributes.get("value", ""))
+    return fields
+
+
+def shown(response: Any) -> dict[str, Any]:
+    """What a browser makes of an answer."""
+    return {"status": response.status_code, "location": response.headers.get("Location", "")}
+
+
+def open_page(public_token: str, method: str) -> Form:
+    """Open the method's page, and return what its button would post and the cookie that goes with it."""
+    client = Client()
+    path = f"/checkout/live/methods/{method}/"
+    page = client.get(path, {"publicToken": public_token})
+    if page.status_code != 200:
+        raise AssertionError(f"the page cannot be opened: {page.status_code}")
+    return path, fields_of(page), client.cookies["csrftoken"].value
+
+
+def press(ready: Ready, form: Form, death: Death | None = None) -> dict[str, Any]:
+    """Press the button of an open page."""
+    path, fields, cookie = form
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = cookie
+    ready()
+    prepare(death)
+    response = client.post(path, fields)
+    if death and death.get("at_the_end"):
+        die()
+    return shown(response)
+
+
+def submit(ready: Ready, public_token: str, method: str, death: Death | None = None) -> dict[str, Any]:
+    """Open the page and press its button."""
+    return press(ready, open_page(public_token, method), death)
+
+
+def come_back(ready: Ready, reference: str) -> dict[str, Any]:
+    """Return from the provider."""
+    ready()
+    return shown(Client().get(f"/checkout/payments/{reference}/return/"))
+
+
+def notify(ready: Ready, method: str, headers: Mapping[str, str], body: str) -> dict[str, Any]:
+    """Be the provider that says something happened."""
+    path = f"/checkout/live/notifications/{method}/"
+    ready()
+    return shown(Client().post(path, body, content_type="application/json", headers=dict(headers)))
+
+
+def ask_refund(ready: Ready, path: str, body: str, death: Death | None = None) -> dict[str, Any]:
+    """Be Snipcart's dashboard."""
+    ready()
+    prepare(death)
+    response = Client().post(path, body, content_type="application/json")
+    if death and death.get("at_the_end"):
+        die()
+    return {**shown(response), "body": response.json()}
+
+
+def go_back(ready: Ready, reference: str) -> None:
+    """Choose to go back to the shop after a decline."""
+    payment = Payment.objects.get(pk=reference)
+    ready()
+    give_up(payment)
+
+
+def receive(ready: Ready, reference: str) -> bool:
+    """Be staff who saw the money arrive."""
+    payment = Payment.objects.get(pk=reference)
+    ready()
+    return mark_received(payment, by="somebody")
+
+
+def let_lapse(ready: Ready, reference: str) -> bool:
+    """Be staff who wait no longer."""
+    payment = Payment.objects.get(pk=reference)
+    ready()
+    return mark_lapsed(payment, by="somebody")
+
+
+def settle_once(ready: Ready) -> Any:
+    """Finish what was left, as ``manage.py snipcart_settle`` does, whose exit code it returns."""
+    connection.ensure_connection()
+    ready()
+    try:
+        call_command("snipcart_settle")
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def prepare(death: Death | None) -> None:
+    """Arrange for this process to be killed, if it is to be.
+
+    ``statement``: before its nth statement to the database; ``when_paid``: once a payment is committed as paid;
+    ``at_the_end``: when its request was answered. ``hold`` names a folder: before it opens a payment, the
+    process makes the file ``held`` there and waits for the file ``go``.
+    """
+    death = death or {}
+    if "statement" in death:
+        connection.execute_wrappers.append(_Death(death["statement"]))
+    if "when_paid" in death:
+        signals.payment_paid.connect(_die_when_told, weak=False)
+    if "hold" in death:
+        connection.execute_wrappers.append(_Hold(Path(death["hold"])))
+
+
+class _Death:
+    def __init__(self, statements: int) -> None:
+        self.left = statements
+
+    def __call__(self, execute: Any, *arguments: Any) -> Any:
+        self.left -= 1
+        if not self.left:
+            die()
+        return execute(*arguments)
+
+
+class _Hold:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, execute: Any, sql: str, *arguments: Any) -> Any:
+        opens = sql.startswith("INSERT") and Payment._meta.db_table in sql.partition("(")[0]
+        if opens and not (self.folder / "held").exists():
+            (self.folder / "held").touch()
+            wait_for(self.folder / "go")
+        return execute(sql, *arguments)
+
+
+def _die_when_told(**_arguments: Any) -> None:
+    die()
+
+
+def die() -> None:
+    """End as when the power fails."""
+    os.kill(os.getpid(), signal.SIGKILL)
