@@ -118,7 +118,9 @@ class SnipcartClient:
 
     def _send(self, request: PreparedRequest | None, call: str) -> Answer:
         if request is None or self._unusable:  # plain http would show key and token to everybody
-            raise SnipcartUnavailable(f"{call}: the API's URL or key in the settings cannot be used")
+            raise SnipcartUnavailable(
+                f"{call}: the API's URL or key in the settings cannot be used", was_sent=False
+            )
         return exchange(request, self._settings)
 
 

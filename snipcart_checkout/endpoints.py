@@ -16,11 +16,11 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import connections, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, UnreadablePostError
 from django.utils.decorators import classonlymethod
 from django.views import View
 
-__all__ = ["Endpoint", "new_reference", "query_values"]
+__all__ = ["Endpoint", "new_reference", "query_values", "values_of"]
 
 logger = logging.getLogger("snipcart_checkout")
 
@@ -44,7 +44,12 @@ def new_reference() -> str:
 
 def query_values(request: HttpRequest, name: str) -> list[str]:
     """Return all values of a query parameter, whatever the casing of its name."""
-    return [value for key, values in request.GET.lists() if key.lower() == name for value in values]
+    return values_of(request.GET, name)
+
+
+def values_of(fields: QueryDict, name: str) -> list[str]:
+    """Return all values of a field, whatever the casing of its name."""
+    return [value for key, values in fields.lists() if key.lower() == name for value in values]
 
 
 class Endpoint(View):

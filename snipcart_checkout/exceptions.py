@@ -47,12 +47,16 @@ class SnipcartError(Exception):
 class SnipcartUnavailable(SnipcartError):
     """Snipcart could not be reached, was too slow, or answered 408, 425, 429 or 5xx.
 
-    Whether Snipcart acted on the request is unknown. ``retry_after`` is in seconds.
+    Whether Snipcart acted on the request is unknown, unless ``was_sent`` says that the request never left this
+    machine. ``retry_after`` is in seconds.
     """
 
-    def __init__(self, message: str = "", *, status: int | None = None, retry_after: int = 5) -> None:
+    def __init__(
+        self, message: str = "", *, status: int | None = None, retry_after: int = 5, was_sent: bool = True
+    ) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
+        self.was_sent = was_sent
 
 
 class TokenRefused(SnipcartError):

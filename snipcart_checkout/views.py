@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from snipcart_checkout import services
 from snipcart_checkout.backends import get_backend
 from snipcart_checkout.conf import Method, Store, get_settings, load_hook
-from snipcart_checkout.endpoints import query_values
+from snipcart_checkout.endpoints import query_values, values_of
 from snipcart_checkout.exceptions import (
     BadAnswer,
     SnipcartError,
@@ -96,7 +96,7 @@ class CheckoutView(_ShopperPage):
                 Problem.NOT_CONFIGURED, reason=f"store {found.name} is incomplete, see manage.py check"
             )
         self.store = found
-        posted = self.request.POST.getlist("publicToken")
+        posted = values_of(self.request.POST, "publictoken")
         self.public_token = check_public_token([*query_values(self.request, "publictoken"), *posted])
         self.session = services.get_payment_session(self.public_token, found)
         self.language = self.chosen_language(self.session.invoice.language)
@@ -135,12 +135,12 @@ class CheckoutView(_ShopperPage):
         """Take the money, unless what the shopper saw is no longer what there is to pay."""
         if "give_up" in self.request.POST:
             return self.give_up(method)
+        if not services.tries_left(self.store, self.session):
+            return self.declined_page(method, notice="limit")
         shown = self.request.POST.get("shown", "")
         if not constant_time_compare(shown, services.order_hash(self.session)):
             form = self.form_of(method, initial=self.request.POST.dict())
             return self.checkout_page(method, form, notice="changed", status=409)
-        if not services.tries_left(self.store, self.session):
-            return self.declined_page(method, notice="limit")
         form = self.form_of(method, self.request.POST)
         with translation.override(self.language.code):
             valid = form.is_valid()

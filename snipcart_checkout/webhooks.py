@@ -58,7 +58,8 @@ class Webhook(Endpoint, ABC):
         try:
             return self.answer(configured, body, **kwargs)
         except DatabaseError as error:
-            logger.error("%s: the ledger could not be reached: %s", request.path, type(error).__name__)
+            # Not the path: a refund's holds the capability.
+            logger.error("store %s: the ledger could not be reached: %s", store, type(error).__name__)
             return self.refuse(503, _("The ledger cannot be reached, try again."))
 
     @abstractmethod

@@ -38,6 +38,7 @@ EVENTS: Final[Mapping[str, Promise]] = {
     "told": _("Snipcart was told"),
     "told_before": _("Snipcart had heard it before"),
     "told_again": _("Snipcart is to be told again"),
+    "telling_dropped": _("Snipcart was not told of it any more: the final word came first"),
     "telling_refused": _("Snipcart refused to record it"),
     "telling_gave_up": _("Snipcart could not be told for three days"),
     "refund_asked": _("A refund was asked for"),

@@ -15,7 +15,7 @@ from django.utils.translation import pgettext_lazy
 from snipcart_checkout.declines import decline_text
 from snipcart_checkout.formats import format_date_time, format_money
 from snipcart_checkout.languages import PageLanguage, page_language
-from snipcart_checkout.models import Payment
+from snipcart_checkout.models import Confirmation, Payment
 
 __all__ = ["PaymentView", "present_decline", "present_payment"]
 
@@ -84,7 +84,7 @@ def present_payment(payment: Payment, language: PageLanguage) -> PaymentView:
         next_label=str(next_label),
         refresh_seconds=seconds,
         refresh_url=refresh_url,
-        may_give_up=payment.state == _State.DECLINED and not payment.return_url,
+        may_give_up=payment.state == _State.DECLINED and not _is_given_up(payment),
     )
 
 
@@ -93,6 +93,12 @@ def present_decline(payment: Payment, language: PageLanguage) -> str:
     if page_language(payment.language).code == language.code:
         return payment.decline_message
     return decline_text(payment.decline_code, language.code)
+
+
+def _is_given_up(payment: Payment) -> bool:
+    """Whether Snipcart was told, or is going to be, that this order was not paid: then a link is enough."""
+    ended = (Confirmation.State.FAILED, Confirmation.State.INVALIDATED)
+    return Confirmation.objects.filter(session_key=payment.session_key, state__in=ended).exists()
 
 
 _TO_THE_SHOP: Final = _("Back to the shop")

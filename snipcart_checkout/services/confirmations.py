@@ -16,14 +16,14 @@ from django.views.decorators.debug import sensitive_variables
 
 from snipcart_checkout.client import SnipcartClient
 from snipcart_checkout.conf import Secret, Store, get_settings
-from snipcart_checkout.exceptions import BadAnswer, ConfirmationRefused, SnipcartError
+from snipcart_checkout.exceptions import ConfirmationRefused, SnipcartError, SnipcartUnavailable
 from snipcart_checkout.links import public_url, safe_shop_url
-from snipcart_checkout.models import Confirmation, Payment
+from snipcart_checkout.models import Confirmation, ConfirmationQuerySet, Payment
 from snipcart_checkout.protocol import Confirmation as ConfirmationMessage
 from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
 from snipcart_checkout.signals import confirmation_unresolved
 
-__all__ = ["capability_hash", "deliver_due", "deliver_session", "new_capability", "owe"]
+__all__ = ["capability_hash", "deliver_due", "deliver_session", "is_given_up", "new_capability", "owe"]
 
 _DELAYS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
@@ -53,10 +53,15 @@ def _capability_of(payment: Payment) -> str:
         capability = new_capability(payment, key)
         if capability_hash(capability) == payment.capability_hash:
             return capability
+    say(
+        logging.ERROR,
+        "payment %s: without the SECRET_KEY of its time its refund link cannot be made; refund it in the admin",
+        payment.reference,
+    )
     return ""
 
 
-def owe(payment: Payment, state: str, *, transaction_id: str = "") -> None:
+def owe(payment: Payment, state: str) -> None:
     """Store the confirmation that Snipcart is owed; call it in the commit that makes it true.
 
     A processing that was not told yet is dropped when the final word is owed. A state is told once.
@@ -66,7 +71,7 @@ def owe(payment: Payment, state: str, *, transaction_id: str = "") -> None:
     message = ConfirmationMessage(
         session_id=payment.session_id,
         state=state,
-        transaction_id=transaction_id or payment.transaction_id or str(payment.reference),
+        transaction_id=payment.transaction_id or str(payment.reference),
         instructions=payment.instructions if state in {"processed", "processing"} else "",
         refund_url=_refund_url(payment) if state in {"processed", "processing"} else "",
         error_code=payment.decline_code if state in {"failed", "invalidated"} else "",
@@ -79,15 +84,23 @@ def owe(payment: Payment, state: str, *, transaction_id: str = "") -> None:
     )
 
 
+def is_given_up(payment: Payment) -> bool:
+    """Whether Snipcart was told, or is going to be, that the payment's session failed."""
+    return Confirmation.objects.filter(
+        session_key=payment.session_key, state=Confirmation.State.FAILED
+    ).exists()
+
+
 def _refund_url(payment: Payment) -> str:
     return public_url("refund", store=payment.store, capability=_CAPABILITY_PLACEHOLDER)
 
 
 def _drop_untold_processing(payment: Payment) -> None:
-    now = timezone.now()
-    Confirmation.objects.owed().filter(
+    untold = Confirmation.objects.owed().filter(
         payment=payment, state=Confirmation.State.PROCESSING, lease_until__isnull=True
-    ).update(status=Confirmation.Status.DROPPED, finished_at=now)
+    )
+    if untold.update(status=Confirmation.Status.DROPPED, finished_at=timezone.now()):
+        write_event(payment, "telling_dropped", source="snipcart", state=Confirmation.State.PROCESSING)
 
 
 def deliver_session(session_key: str, *, at_once: bool = False) -> int:
@@ -100,9 +113,10 @@ def deliver_session(session_key: str, *, at_once: bool = False) -> int:
         ready = at_once or confirmation.due_at <= timezone.now()
         if not ready or not _lease(confirmation):
             break
-        if not _send(confirmation):
+        _send(confirmation)
+        if confirmation.status == Confirmation.Status.OWED:
             break
-        told += 1
+        told += confirmation.status == Confirmation.Status.TOLD
     return told
 
 
@@ -149,7 +163,7 @@ class _Reply:
     keys_refused: bool = False
 
 
-def _send(confirmation: Confirmation) -> bool:
+def _send(confirmation: Confirmation) -> None:
     """Send once with each key until one is accepted; commit what came of it."""
     payment = confirmation.payment
     store = get_settings().stores.get(payment.store)
@@ -163,13 +177,21 @@ def _send(confirmation: Confirmation) -> bool:
         _to_review(confirmation, "refused", reply.status)
     else:
         _schedule(confirmation, reply)
-    return confirmation.status != Confirmation.Status.OWED
+
+
+@sensitive_variables()
+def _body_to_send(confirmation: Confirmation) -> bytes:
+    """Return the stored body with the refund link's secret part in its place, the same on every try."""
+    # A quotation mark inside of a JSON text is escaped, so nothing that a backend wrote is taken for the link.
+    before, links, after = confirmation.body.rpartition('"links":')
+    if links:
+        after = after.replace(_CAPABILITY_PLACEHOLDER, _capability_of(confirmation.payment))
+    return f"{before}{links}{after}".encode()
 
 
 @sensitive_variables()
 def _ask_each_key(store: Store | None, confirmation: Confirmation) -> _Reply:
-    capability = _capability_of(confirmation.payment)
-    body = confirmation.body.replace(_CAPABILITY_PLACEHOLDER, capability).encode()
+    body = _body_to_send(confirmation)
     reply = _Reply(told=False, keys_refused=True)
     for position, key in enumerate(store.api_keys if store else ()):
         reply = _ask(body, key)
@@ -193,7 +215,8 @@ def _ask(body: bytes, key: Secret) -> _Reply:
         return _Reply(told=False, status=error.status, keys_refused=refused, definite=not refused)
     except SnipcartError as error:
         # 425 and 429 say that the request was not taken up; a redirect, that it did not arrive.
-        unclear = not isinstance(error, BadAnswer) and error.status not in {425, 429}
+        arrived = isinstance(error, SnipcartUnavailable) and error.was_sent
+        unclear = arrived and error.status not in {425, 429}
         return _Reply(told=False, status=error.status, unclear=unclear)
     return _Reply(told=True, return_url=answer.return_url)
 
@@ -214,29 +237,41 @@ def _finish(
     event: str,
     return_url: str = "",
     **changes: object,
-) -> None:
-    """Commit a confirmation's new status with its event."""
+) -> bool:
+    """Commit a confirmation's new status with its event; False when another process took it over meanwhile."""
     now = timezone.now()
     payment = confirmation.payment
 
-    def work() -> None:
-        Confirmation.objects.filter(pk=confirmation.pk).update(
+    def work() -> bool:
+        if not _still_ours(confirmation).update(
             status=status, lease_until=None, finished_at=now, due_at=now, **changes
-        )
+        ):
+            return False
         if return_url:
             Payment.objects.filter(pk=payment.pk).update(return_url=return_url, updated_at=now)
             payment.return_url = return_url
+        if status == Confirmation.Status.REVIEW:
+            # A person may have closed the case before this came up.
+            Payment.objects.filter(pk=payment.pk).update(resolved_at=None)
         write_event(payment, event, source=source, state=confirmation.state, tries=confirmation.tries)
+        return True
 
-    commit(work)
+    if not commit(work):
+        confirmation.refresh_from_db()
+        return False
     confirmation.status = status
     say(logging.INFO, "payment %s: %s %s (%s)", payment.reference, confirmation.state, event, source)
+    return True
+
+
+def _still_ours(confirmation: Confirmation) -> ConfirmationQuerySet:
+    """The confirmation, unless its lease ran out and somebody else is sending or has sent it since."""
+    return Confirmation.objects.owed().filter(pk=confirmation.pk, tries=confirmation.tries)
 
 
 def _to_review(confirmation: Confirmation, reason: str, http_status: int | None) -> None:
     """Leave a confirmation to a person; the payment itself stays what it is."""
-    Payment.objects.filter(pk=confirmation.payment.pk).update(resolved_at=None)
-    _finish(
+    finished = _finish(
         confirmation,
         Confirmation.Status.REVIEW,
         source="snipcart",
@@ -244,6 +279,8 @@ def _to_review(confirmation: Confirmation, reason: str, http_status: int | None)
         last_status=http_status,
         alerted_at=timezone.now(),
     )
+    if not finished:
+        return
     alert(
         "payment %s: Snipcart was not told that it is %s (%s, answer %s); a person has to look",
         confirmation.payment.reference,
@@ -267,7 +304,7 @@ def _schedule(confirmation: Confirmation, reply: _Reply) -> None:
     keys_alert = reply.keys_refused and confirmation.alerted_at is None
     changes = {"alerted_at": now} if keys_alert else {}
     commit(
-        lambda: Confirmation.objects.filter(pk=confirmation.pk).update(
+        lambda: _still_ours(confirmation).update(
             due_at=due,
             lease_until=None,
             last_status=reply.status,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -29,13 +30,13 @@ from snipcart_checkout.backends.base import (
 )
 from snipcart_checkout.conf import get_store
 from snipcart_checkout.declines import LAPSED, decline_text
-from snipcart_checkout.exceptions import SnipcartError
+from snipcart_checkout.exceptions import SnipcartError, UnpayableOrder
 from snipcart_checkout.languages import page_language
 from snipcart_checkout.links import public_url, safe_provider_url
 from snipcart_checkout.models import Confirmation, Payment, session_key
 from snipcart_checkout.money import UnpayableAmount, currency_code, minor_units
 from snipcart_checkout.protocol import PaymentSession, clean_text
-from snipcart_checkout.services.confirmations import deliver_session, owe
+from snipcart_checkout.services.confirmations import deliver_session, is_given_up, owe
 from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
 from snipcart_checkout.services.sessions import get_payment_session, order_hash
 from snipcart_checkout.signals import payment_declined, payment_paid
@@ -62,6 +63,9 @@ REPEAT_FOR: Final = timedelta(hours=23)
 _State = Payment.State
 _MAX_ID: Final = 255
 _REDECISIONS: Final = 10
+# States in which neither the backend nor the session is asked for a charge again, and what they have no use for.
+_SETTLED: Final = frozenset({_State.PAID, _State.DECLINED, _State.REVIEW})
+_FORGOTTEN: Final[Mapping[str, Any]] = {"public_token": "", "form": {}, "redirect_url": ""}
 
 
 def backend_of(payment: Payment) -> PaymentBackend:
@@ -90,6 +94,8 @@ def charge_of(payment: Payment, session: PaymentSession | None = None) -> Charge
 def run_charge(payment: Payment, session: PaymentSession | None, *, source: str) -> Payment:
     """Charge under the payment's reference and record what came of it; no transaction may be open."""
     result = _call(payment, lambda backend: backend.charge(charge_of(payment, session)))
+    if isinstance(result, NotFound):
+        result = None  # an answer to lookup only: whoever was just asked to charge cannot know nothing of it
     return record(payment, result, source=source, just_asked=session is not None)
 
 
@@ -165,10 +171,11 @@ def record_staff_word(payment: Payment, *, was_paid: bool, note: str, source: st
         }
         decision = _Decision(to=_State.PAID, changes=changes, owes=Confirmation.State.PROCESSED)
     else:
-        changes = {"live_key": None, "decline_code": "declined"}
+        message = decline_text("declined", page_language(payment.language).code)
+        changes = {"live_key": None, "decline_code": "declined", "decline_message": message}
         owes = _owed_for_decline(payment, "declined")
         decision = _Decision(to=_State.DECLINED, changes=changes, owes=owes)
-    settled = {**_FORGOTTEN, **decision.changes, "resolved_at": now}
+    settled = {**decision.changes, "resolved_at": now}
     try:
         moved = _commit_move(payment, decision.to, settled, decision.owes, source, note=note)
     except IntegrityError:
@@ -209,16 +216,12 @@ def _decide_paid(payment: Payment, paid: Paid, *, changed: bool) -> _Decision | 
         "captured_at": timezone.now(),
         "live_key": session_key(payment.store, payment.session_id),
         "instructions": clean_text_lines(paid.instructions) or payment.instructions,
-        **_FORGOTTEN,
     }
     if not _amounts_match(payment, paid):
         return _Decision(to=_State.REVIEW, changes={**captured, "review_reason": "amount_differs"})
     if changed:
         return _Decision(to=_State.REVIEW, changes={**captured, "review_reason": "order_changed"})
     return _Decision(to=_State.PAID, changes=captured, owes=Confirmation.State.PROCESSED)
-
-
-_FORGOTTEN: Final[Mapping[str, Any]] = {"public_token": "", "form": {}, "redirect_url": ""}
 
 
 def _decide_declined(payment: Payment, declined: Declined) -> _Decision | None:
@@ -231,7 +234,6 @@ def _decide_declined(payment: Payment, declined: Declined) -> _Decision | None:
         "live_key": None,
         "decline_code": code,
         "decline_message": message or decline_text(code, language),
-        **_FORGOTTEN,
     }
     return _Decision(to=_State.DECLINED, changes=changes, owes=_owed_for_decline(payment, code))
 
@@ -240,8 +242,9 @@ def _owed_for_decline(payment: Payment, code: str) -> str:
     """Until Snipcart was told that a payment is processing, a declined one may be tried again in silence."""
     if code == LAPSED:
         return Confirmation.State.INVALIDATED
-    told_processing = _was_owed(payment, Confirmation.State.PROCESSING)
-    return Confirmation.State.FAILED if told_processing or _is_last_try(payment) else ""
+    if _was_owed(payment, Confirmation.State.PROCESSING):
+        return Confirmation.State.FAILED
+    return Confirmation.State.FAILED if _is_last_try(payment) and not is_given_up(payment) else ""
 
 
 def _decide_pending(payment: Payment, pending: Pending, *, returned: bool) -> _Decision | None:
@@ -330,7 +333,9 @@ def _order_changed(payment: Payment) -> bool:
         return False
     try:
         session = get_payment_session(payment.public_token, payment.store)
-    except (SnipcartError, ValueError, LookupError):
+    except UnpayableOrder:
+        return True  # it was read: an emptied cart, say
+    except (SnipcartError, ImproperlyConfigured):
         return False
     return order_hash(session) != payment.order_hash
 
@@ -368,11 +373,14 @@ def _commit_move(
 ) -> bool:
     previous = payment.state
 
+    if to in _SETTLED:
+        changes = {**_FORGOTTEN, **changes}
     if to == _State.REVIEW:
         # A person may have closed the case before this came up.
         changes = {**changes, "resolved_at": None}
 
     def work() -> bool:
+        payment.state = previous  # an earlier run of this may have been rolled back
         if not Payment.objects.move(payment, to, **changes):
             return False
         for column, value in {"state": to, **changes}.items():

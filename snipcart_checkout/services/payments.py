@@ -18,7 +18,13 @@ from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.exceptions import NotificationRefused
 from snipcart_checkout.models import Confirmation, Payment, session_key
 from snipcart_checkout.protocol import PaymentSession
-from snipcart_checkout.services.confirmations import capability_hash, deliver_session, new_capability, owe
+from snipcart_checkout.services.confirmations import (
+    capability_hash,
+    deliver_session,
+    is_given_up,
+    new_capability,
+    owe,
+)
 from snipcart_checkout.services.journal import commit, say, write_event
 from snipcart_checkout.services.outcomes import MAX_TRIES, ask_backend, backend_of, run_charge
 from snipcart_checkout.services.sessions import order_hash
@@ -90,16 +96,21 @@ def pay(order: Order) -> Payment:
         return payment
     try:
         return run_charge(payment, order.session, source="shopper")
-    except DatabaseError as error:
-        # The claim is on disk and money may have moved: the same as a crash here, which settling finishes.
-        say(
-            logging.ERROR,
-            "payment %s: its outcome was not stored: %s",
-            payment.reference,
-            type(error).__name__,
-        )
+    except Exception as error:
+        # The claim is on disk and money may have moved, so whatever this is, it is the same as a crash: the shopper
+        # sees that the payment is being checked, and settling finishes it.
+        _say_unfinished(payment, error)
         payment.state = _State.CHARGING
         return payment
+
+
+def _say_unfinished(payment: Payment, error: Exception) -> None:
+    say(
+        logging.ERROR,
+        "payment %s: its outcome was not stored: %s",
+        payment.reference,
+        type(error).__name__,
+    )
 
 
 def _claim(order: Order) -> tuple[Payment, bool]:
@@ -107,7 +118,14 @@ def _claim(order: Order) -> tuple[Payment, bool]:
     # Read outside of the commit: on SQLite a transaction that reads first may not be let to write.
     abandoned = _find_abandoned(order)
     try:
-        return commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order)), True
+        payment = commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order))
+        say(
+            logging.INFO,
+            "payment %s: %s -> charging (shopper)",
+            payment.reference,
+            _State.ABANDONED if abandoned else "new",
+        )
+        return payment, True
     except IntegrityError:
         live = find_live_payment(order.store, order.session)
     except _NoTriesLeft:
@@ -170,7 +188,8 @@ def _take_up(payment: Payment, order: Order) -> Payment:
 
     The provider may have been wrong or late; only the same reference keeps both from being charged.
     """
-    if not Payment.objects.move(payment, _State.CHARGING, asked_at=None, **_columns_of(order)):
+    anew = {"asked_at": None, "alerted_at": None, "resolved_at": None}
+    if not Payment.objects.move(payment, _State.CHARGING, **anew, **_columns_of(order)):
         raise IntegrityError("another process took the abandoned payment up")
     write_event(payment, "charging", source="shopper", was=_State.ABANDONED)
     payment.refresh_from_db()
@@ -180,7 +199,7 @@ def _take_up(payment: Payment, order: Order) -> Payment:
 def give_up(payment: Payment) -> None:
     """Tell Snipcart that a declined payment failed, because the shopper goes back to the shop.
 
-    Does nothing when a later payment of the session is live. Told once.
+    Does nothing when a later payment of the session is live. A session is told once that it failed.
     """
     try:
         owed = commit(lambda: _owe_failed(payment))
@@ -196,16 +215,25 @@ def _owe_failed(payment: Payment) -> bool:
     declined = Payment.objects.filter(pk=payment.pk, state=_State.DECLINED)
     if not declined.update(live_key=payment.session_key):
         return False
-    owe(payment, Confirmation.State.FAILED)
-    write_event(payment, "gave_up", source="shopper")
+    is_news = not is_given_up(payment)
+    if is_news:
+        owe(payment, Confirmation.State.FAILED)
+        write_event(payment, "gave_up", source="shopper")
     declined.update(live_key=None)
-    return True
+    return is_news
 
 
 def settle_return(payment: Payment) -> None:
-    """Ask what came of a payment whose shopper came back from the provider."""
-    if payment.state != _State.PAID:
-        ask_backend(payment, source="return", returned=True)
+    """Ask what came of a payment whose shopper came back from the provider.
+
+    What cannot be asked or stored now is left to ``snipcart_settle``.
+    """
+    try:
+        # Its page no longer sends the shopper to the provider.
+        commit(lambda: Payment.objects.filter(pk=payment.pk).update(asked_at=timezone.now()))
+        _look_up(payment, source="return")
+    except DatabaseError as error:
+        _say_unfinished(payment, error)
 
 
 def hear_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> bool:
@@ -216,11 +244,21 @@ def hear_notification(store: Store, method: Method, headers: Mapping[str, str], 
     """
     reference = _read_notification(store, method, headers, body)
     payment = Payment.objects.filter(reference=reference, store=store.name, method=method.id).first()
-    if payment is None or payment.state == _State.PAID:
+    return payment is None or _look_up(payment, source="notification")
+
+
+def _look_up(payment: Payment, *, source: str) -> bool:
+    """Ask the provider where there is something to ask; False when there was and it gave no answer."""
+    if payment.state == _State.PAID or not _can_look_up(payment):
         return True
-    if not backend_of(payment).can_lookup:
-        return True
-    return ask_backend(payment, source="notification", returned=True)
+    return ask_backend(payment, source=source, returned=True)
+
+
+def _can_look_up(payment: Payment) -> bool:
+    try:
+        return backend_of(payment).can_lookup
+    except Exception:  # configured no more, or broken
+        return False
 
 
 def _read_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> uuid.UUID:

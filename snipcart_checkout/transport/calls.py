@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -82,15 +83,18 @@ class _Failure:
 
     reason: str
     outcome: Outcome
+    was_sent: bool = True
 
     @classmethod
     def of(cls, error: BaseException) -> _Failure:
         causes = list(_causes(error))
+        was_sent = not any(isinstance(cause, (ConnectionRefusedError, socket.gaierror)) for cause in causes)
         if any(isinstance(cause, (TimeoutError, Timeout, PoolTimeout)) for cause in causes):
-            return cls(reason="it took too long", outcome=Outcome.TIMED_OUT)
+            return cls(reason="it took too long", outcome=Outcome.TIMED_OUT, was_sent=was_sent)
         if any(isinstance(cause, ssl.SSLError) for cause in causes):
             return cls(reason="there is no trusted TLS connection", outcome=Outcome.LOST)
-        return cls(reason=f"the connection failed ({type(causes[-1]).__name__})", outcome=Outcome.LOST)
+        name = type(causes[-1]).__name__
+        return cls(reason=f"the connection failed ({name})", outcome=Outcome.LOST, was_sent=was_sent)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -122,7 +126,8 @@ class _Transport:
             current_deadline.reset(deadline)
             self._gate.leave(origin, outcome)
         if answer is None:
-            raise SnipcartUnavailable(f"no answer from {origin}: {failure.reason if failure else ''}")
+            reason, was_sent = (failure.reason, failure.was_sent) if failure else ("", True)
+            raise SnipcartUnavailable(f"no answer from {origin}: {reason}", was_sent=was_sent)
         return answer
 
     def _attempt(
@@ -183,7 +188,7 @@ def _transport(settings: Settings) -> _Transport:
     key = (settings.ca_bundle, settings.proxy, settings.max_calls_in_flight)
     transport = _process.transports.get(key) or _build(key, settings)
     if transport is None:
-        raise SnipcartUnavailable("CA_BUNDLE cannot be read, or PROXY cannot be used")
+        raise SnipcartUnavailable("CA_BUNDLE cannot be read, or PROXY cannot be used", was_sent=False)
     return transport
 
 

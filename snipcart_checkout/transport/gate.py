@@ -38,7 +38,7 @@ class _Origin:
         # site with little traffic never hears "down" without an attempt having been made.
         if self.failures >= FAILURES_TO_CLOSE and self.in_flight:
             raise SnipcartUnavailable(
-                "Snipcart cannot be reached; another call is finding out whether it is back"
+                "Snipcart cannot be reached; another call is finding out whether it is back", was_sent=False
             )
 
 
@@ -99,4 +99,4 @@ class Gate:
 
 
 def _busy() -> SnipcartUnavailable:
-    return SnipcartUnavailable("too many calls to Snipcart are under way", retry_after=1)
+    return SnipcartUnavailable("too many calls to Snipcart are under way", retry_after=1, was_sent=False)
