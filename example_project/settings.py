@@ -14,7 +14,7 @@ from example_project.shop.products import PRODUCTS
 
 BASE_DIR = Path(__file__).resolve().parent
 env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 
 # Where the shop is reached; PORT is what `make demo` chose.
 HERE = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -114,12 +114,19 @@ if SANDBOX:
 SHOP_HOSTS = env.list("SHOP_HOSTS", default=[HERE.removeprefix("http://")])
 
 
+# Two keys, so that one can be regenerated while the other is in use.
+SANDBOX_KEYS = {
+    mode: [f"sandbox-{mode}-first-key-of-two", f"sandbox-{mode}-second-key-of-two"]
+    for mode in ("live", "test")
+}
+
+
 def store(mode: str) -> dict[str, Any]:
     """One half of Snipcart's configuration; its keys come from the environment, or are the sandbox's."""
     prefix = mode.upper()
     return {
         "MODE": mode,
-        "API_KEYS": env.list(f"{prefix}_API_KEYS", default=[f"sandbox-{mode}-first-key-of-two"]),
+        "API_KEYS": env.list(f"{prefix}_API_KEYS", default=SANDBOX_KEYS[mode]),
         "STORE_SECRET_KEY": env.str(
             f"{prefix}_STORE_SECRET_KEY", default=f"sandbox-{mode}-secret-of-the-store"
         ),
@@ -141,7 +148,7 @@ SNIPCART_SANDBOX: dict[str, Any] = {
     "STORES": {
         mode: {
             "PAYMENT_METHODS_URL": f"/checkout/{mode}/payment-methods/",
-            "API_KEYS": [f"sandbox-{mode}-first-key-of-two", f"sandbox-{mode}-second-key-of-two"],
+            "API_KEYS": SANDBOX_KEYS[mode],
             "STORE_SECRET_KEY": f"sandbox-{mode}-secret-of-the-store",
         }
         for mode in ("live", "test")

@@ -17,6 +17,7 @@ if apps.is_installed("snipcart_checkout.sandbox"):
         path("", views.home, name="home"),
         path("theme/", views.switch_theme, name="theme"),
         path("staff/", views.enter_as_staff, name="staff"),
+        path("cron/", views.run_cron_job, name="cron"),
         path("i18n/", include("django.conf.urls.i18n")),
         path("piggypay/", include("example_project.piggypay.urls")),
         path("sandbox/", include("snipcart_checkout.sandbox.urls")),
