@@ -14,11 +14,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.conf import settings as django_settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, UnreadablePostError
 from django.utils.decorators import classonlymethod
 from django.views import View
+
+from snipcart_checkout.exceptions import TokenMalformed
 
 __all__ = ["Endpoint", "new_reference", "query_values", "values_of"]
 
@@ -43,8 +45,14 @@ def new_reference() -> str:
 
 
 def query_values(request: HttpRequest, name: str) -> list[str]:
-    """Return all values of a query parameter, whatever the casing of its name."""
-    return values_of(request.GET, name)
+    """Return all values of a query parameter, whatever the casing of its name.
+
+    Raises TokenMalformed for a query of more parameters than Django reads.
+    """
+    try:
+        return values_of(request.GET, name)
+    except SuspiciousOperation:
+        raise TokenMalformed("the query cannot be read") from None
 
 
 def values_of(fields: QueryDict, name: str) -> list[str]:
@@ -72,7 +80,7 @@ class Endpoint(View):
         try:
             response = self.render(self.respond(request, *args, **kwargs))
         except Exception as error:  # nothing may escape: Django would print the request, token and all
-            response = self.render(self.unexpected(request, error, _log_unexpected(error)))
+            response = self.answer_unexpected(request, error)
         return self.finish(response)
 
     def respond(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -94,11 +102,27 @@ class Endpoint(View):
             response[header] = value
         response["Content-Security-Policy"] = self.policy()
         response._has_been_logged = True  # type: ignore[attr-defined]
+        if response.status_code >= 400:
+            # BrokenLinkEmailsMiddleware would mail the address of what was not found, and the token with it.
+            self.request.META["QUERY_STRING"] = ""
         return response
+
+    def answer_unexpected(self, request: HttpRequest, error: Exception) -> HttpResponseBase:
+        """Log what nobody foresaw, and answer it even where the site's own templates are what is broken."""
+        reference = _log_unexpected(error)
+        try:
+            return self.render(self.unexpected(request, error, reference))
+        except Exception as another:
+            _log_unexpected(another)
+            return self.last_resort(reference)
 
     def unexpected(self, request: HttpRequest, error: Exception, reference: str) -> HttpResponseBase:
         """Answer what nobody foresaw."""
-        return HttpResponse(status=500)
+        return self.last_resort(reference)
+
+    def last_resort(self, reference: str) -> HttpResponseBase:
+        """Answer with nothing that could fail."""
+        return HttpResponse(reference, status=500, content_type="text/plain; charset=utf-8")
 
     def read_body(self, limit: int) -> bytes:
         """Return the body of the request; raise TooLarge beyond ``limit`` bytes."""

@@ -74,8 +74,11 @@ class PageLanguage:
 def page_language(cart_language: str) -> PageLanguage:
     """Return the language for what the cart asks for, in any casing and with ``-`` or ``_``.
 
-    Whatever cannot be understood gives LANGUAGE_CODE of the site, or English where we do not speak that.
+    Whatever cannot be understood gives LANGUAGE_CODE of the site, or English where we do not speak that. Without
+    USE_I18N nothing is translated, so it is English.
     """
+    if not django_settings.USE_I18N:
+        return _ENGLISH
     asked = _match(cart_language) if len(cart_language) <= _LONGEST_CODE else None
     return asked or _match(language_tag(django_settings.LANGUAGE_CODE)) or _ENGLISH
 

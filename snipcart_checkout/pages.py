@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar, Final
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.utils import translation
+from django.utils.html import format_html
 
 from snipcart_checkout.conf import Store, get_settings
 from snipcart_checkout.endpoints import Endpoint, new_reference
@@ -38,6 +43,13 @@ _STATUS: Final[Mapping[Problem, int]] = {
 }
 
 
+# For when no template can be rendered.
+_BARE_PAGE: Final = (
+    '<!doctype html><html lang="{lang}" dir="{direction}"><meta charset="utf-8"><title>{title}</title>'
+    "<h1>{title}</h1><p>{text}</p><p>{money}</p><p>{advice}</p><p>{reference}</p></html>"
+)
+
+
 class _CsrfCheck(CsrfViewMiddleware):
     """Django's check, which tells us instead of showing the site's own page."""
 
@@ -63,11 +75,18 @@ class Page(Endpoint):
         self.csrf.process_request(request)
         if (request.method or "").lower() not in self.http_method_names:
             return self.http_method_not_allowed(request)
-        if not self.takes_posts_from_elsewhere:
-            refusal = self.csrf.process_view(request, self.get_response_to, (), {})
-            if refusal is not None:
-                return self.problem(Problem.CSRF)
+        if not self.takes_posts_from_elsewhere and (refusal := self.refuse_form(request)):
+            return self.problem(refusal)
         return super().respond(request, *args, **kwargs)
+
+    def refuse_form(self, request: HttpRequest) -> Problem | None:
+        """Return why a form that was sent is not looked at."""
+        try:
+            refusal = self.csrf.process_view(request, self.get_response_to, (), {})
+            _ = request.POST
+        except (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError):
+            return Problem.MALFORMED_TOKEN
+        return Problem.CSRF if refusal else None
 
     def get_response_to(self, request: HttpRequest) -> HttpResponseBase:
         """Stand for the view in Django's CSRF check, which looks for an exemption on it."""
@@ -79,11 +98,17 @@ class Page(Endpoint):
 
     def chosen_language(self, usual: str = "") -> PageLanguage:
         """Return the language that the shopper switched to; without a switch the usual one, the cart's."""
-        return page_language(self.request.GET.get("language") or usual)
+        return page_language(self.asked_language() or usual)
 
     def language_query(self) -> dict[str, str]:
         """Return what links and redirects to our other pages carry, so that a switch of the language lasts."""
-        return {"language": self.chosen_language().html_lang} if self.request.GET.get("language") else {}
+        return {"language": self.chosen_language().html_lang} if self.asked_language() else {}
+
+    def asked_language(self) -> str:
+        """Return the language in the address, whatever stands there; empty without one."""
+        with contextlib.suppress(SuspiciousOperation):  # a query of more parameters than Django reads
+            return self.request.GET.get("language", "")
+        return ""
 
     def known_store(self) -> Store | None:
         """Return the store that this page belongs to, else the only one there is."""
@@ -92,7 +117,7 @@ class Page(Endpoint):
 
     def policy(self) -> str:
         """Return the Content-Security-Policy: own files only, no framing, forms to ourselves."""
-        files = " ".join(filter(None, ("'self'", origin_of(static("snipcart_checkout/checkout.css")))))
+        files = " ".join(filter(None, ("'self'", _static_origin())))
         icons = " ".join((files, *self.icon_sources))
         return (
             f"default-src 'none'; style-src {files}; script-src {files}; font-src {files}; img-src {icons}; "
@@ -148,8 +173,28 @@ class Page(Endpoint):
     def unexpected(self, request: HttpRequest, error: Exception, reference: str) -> HttpResponseBase:
         return self.problem(Problem.UNEXPECTED, reference=reference)
 
+    def last_resort(self, reference: str) -> HttpResponseBase:
+        language = page_language("")
+        with translation.override(language.code):
+            words = present_problem(Problem.UNEXPECTED)
+        page = format_html(
+            _BARE_PAGE,
+            lang=language.html_lang,
+            direction=language.direction,
+            reference=reference,
+            **asdict(words),
+        )
+        return HttpResponse(page, status=500)
+
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = self.problem(Problem.NO_SUCH_PAGE)
         response.status_code = 405
         response["Allow"] = ", ".join(name.upper() for name in self.http_method_names)
         return response
+
+
+def _static_origin() -> str:
+    try:
+        return origin_of(static("snipcart_checkout/checkout.css"))
+    except ValueError:  # the manifest of the static files does not know it
+        return ""

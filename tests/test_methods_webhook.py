@@ -160,7 +160,15 @@ def broken_hook(*_arguments: object) -> None:
     raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("hook", ["without_acme", "broken_hook"])
+def nonsense(*_arguments: object) -> object:
+    return ["acme_card", None, 5]
+
+
+def nothing(methods: list[Any], *_arguments: object) -> None:
+    methods.clear()
+
+
+@pytest.mark.parametrize("hook", ["without_acme", "broken_hook", "nonsense", "nothing"])
 def test_the_hook_may_take_methods_away_and_takes_all_when_it_breaks(
     snipcart: StandIn, settings: Any, hook: str
 ) -> None:
@@ -169,6 +177,22 @@ def test_the_hook_may_take_methods_away_and_takes_all_when_it_breaks(
     answer = ask_for_methods(snipcart.session(), store="live")
 
     assert (answer.status_code, answer.json()) == (200, [])
+
+
+def everything_twice(_methods: list[Any], _invoice: Any, store: Any) -> list[Any]:
+    """A METHOD_FILTER that offers what the settings rule out for this order."""
+    return [*reversed(store.methods.values()), *store.methods.values()]
+
+
+def test_the_hook_may_reorder_but_neither_bring_in_nor_double(snipcart: StandIn, settings: Any) -> None:
+    acme = settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
+    methods = {"acme_card": acme, "acme_dollar": {**acme, "CURRENCIES": ["USD"]}, "acme_euro": acme}
+    hook = "tests.test_methods_webhook.everything_twice"
+    configure(settings, METHODS=methods, top={"METHOD_FILTER": hook})
+
+    answer = ask_for_methods(snipcart.session(currency="EUR"), store="live")
+
+    assert [method["id"] for method in answer.json()] == ["acme_euro", "acme_card"]
 
 
 def test_names_are_in_the_language_of_the_cart(snipcart: StandIn, settings: Any) -> None:

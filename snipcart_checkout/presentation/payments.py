@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -64,7 +64,7 @@ def present_payment(payment: Payment, language: PageLanguage) -> PaymentView:
     tone, title, text, advice = _words(payment, language)
     next_url, next_label = _next(payment)
     seconds, refresh_url = _refresh(payment)
-    moment = timezone.localtime(payment.created_at)
+    moment = _local(payment.created_at)
     return PaymentView(
         state=payment.state,
         language=page_language(payment.language).html_lang,
@@ -99,6 +99,11 @@ def _is_given_up(payment: Payment) -> bool:
     """Whether Snipcart was told, or is going to be, that this order was not paid: then a link is enough."""
     ended = (Confirmation.State.FAILED, Confirmation.State.INVALIDATED)
     return Confirmation.objects.filter(session_key=payment.session_key, state__in=ended).exists()
+
+
+def _local(moment: datetime) -> datetime:
+    # Without USE_TZ the ledger's times come without a zone, in that of the site.
+    return timezone.localtime(moment) if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 _TO_THE_SHOP: Final = _("Back to the shop")

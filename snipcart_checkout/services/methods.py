@@ -25,7 +25,8 @@ logger = logging.getLogger("snipcart_checkout")
 def offered_methods(store: Store, invoice: Invoice) -> list[Method]:
     """Return the methods with which this order may be paid, in the order of the settings.
 
-    The METHOD_FILTER hook has the last word. If it fails, nothing is offered: it may be there to forbid.
+    The METHOD_FILTER hook may take methods away and put the others in another order, but not bring any in. If it
+    fails, nothing is offered: it may be there to forbid.
     """
     if not store.complete:
         return []
@@ -49,10 +50,12 @@ def _filtered(methods: list[Method], invoice: Invoice, store: Store) -> list[Met
     configured = get_settings().method_filter
     if configured is None or not methods:
         return methods
+    fitting = {method.id for method in methods}
     try:
         hook = load_hook(configured)
         chosen: Iterable[object] = hook(methods, invoice, store) if hook else methods
-        return [method for method in chosen if isinstance(method, Method) and method.id in store.methods]
+        kept = {method.id: method for method in chosen if isinstance(method, Method) and method.id in fitting}
+        return list(kept.values())
     except Exception as error:  # a site's hook may raise anything
         logger.error("METHOD_FILTER failed, no method is offered: %s", type(error).__name__)
         return []

@@ -1,0 +1,6 @@
+"""A site whose addresses begin with the language, ours among them."""
+
+from django.conf.urls.i18n import i18n_patterns
+from django.urls import include, path
+
+urlpatterns = i18n_patterns(path("checkout/", include("snipcart_checkout.urls")))
