@@ -2,10 +2,13 @@
 
 CLDR (by Babel) says how; ISO 4217 (``money``) says how many decimals. Babel reads locale and pattern anew for every
 amount, which is most of what it costs, so what it would find is read once per locale and currency and kept here.
+What CLDR says and Babel leaves out is done here, too: the locale's own digits and minus sign, its separators for
+money, the space after a currency symbol of letters (``CHF 10.00``), and no thousands separator in ``1234,50``.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +20,7 @@ from babel import Locale, dates, numbers
 
 from snipcart_checkout.money import decimals
 
-__all__ = ["format_date_time", "format_money", "format_number", "warm"]
+__all__ = ["format_amount", "format_date_time", "format_money", "format_number", "warm"]
 
 # Babel chooses the separators of a numbering system but leaves the digits as they are.
 _DIGITS: Final = {"arab": "٠١٢٣٤٥٦٧٨٩"}
@@ -25,6 +28,12 @@ _DIGITS: Final = {"arab": "٠١٢٣٤٥٦٧٨٩"}
 # currency's own decimals ends where the noise begins.
 _FINER: Final = 6
 _EXACT: Final = Context(prec=60)
+# CLDR's minimumGroupingDigits, which Babel's data lacks: these set thousands apart from 10 000 on.
+_LATE_GROUPING: Final = frozenset(
+    "es es_EA es_ES es_GQ es_IC es_PH it it_CH it_IT it_SM it_VA pl pl_PL pt_CH pt_CV pt_GQ pt_GW pt_LU pt_MO "
+    "pt_MZ pt_PT pt_ST pt_TL".split()
+)
+_NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"
 
 
 def format_money(amount: Decimal, currency: str, locale: str) -> str:
@@ -34,6 +43,11 @@ def format_money(amount: Decimal, currency: str, locale: str) -> str:
     it is not. ``currency`` is an upper-case ISO 4217 code, else UnpayableAmount is raised.
     """
     return _money_format(locale, currency).text(amount)
+
+
+def format_amount(amount: Decimal, currency: str, locale: str) -> str:
+    """Return an amount in major units with its currency's code, like ``1,234.50 EUR``, for forms of banks."""
+    return f"{_amount_format(locale, currency).text(amount)} {currency}"
 
 
 def format_number(number: Decimal, locale: str) -> str:
@@ -71,6 +85,7 @@ class _Format:
     point: str
     comma: str
     groups: tuple[int, int]
+    ungrouped: int
     digits: dict[int, str]
 
     def text(self, number: Decimal) -> str:
@@ -92,7 +107,7 @@ class _Format:
 
     def _grouped(self, whole: str) -> str:
         first, others = self.groups
-        if len(whole) <= first:
+        if len(whole) <= self.ungrouped:
             return whole
         parts = [whole[-first:]]
         whole = whole[:-first]
@@ -109,6 +124,12 @@ def _money_format(locale: str, currency: str) -> _Format:
 
 
 @lru_cache(maxsize=128)
+def _amount_format(locale: str, currency: str) -> _Format:
+    known = Locale.parse(locale)
+    return _read_format(known, known.decimal_formats[None], decimals(currency), None)
+
+
+@lru_cache(maxsize=128)
 def _number_format(locale: str) -> _Format:
     known = Locale.parse(locale)
     return _read_format(known, known.decimal_formats[None], 0, None)
@@ -116,17 +137,20 @@ def _number_format(locale: str) -> _Format:
 
 def _read_format(known: Locale, pattern: numbers.NumberPattern, places: int, currency: str | None) -> _Format:
     system = _numbering_system(known)
-    surroundings = [
+    positive, negative = (
         _surroundings(pattern.apply(one, known, currency=currency, numbering_system=system))
         for one in (1, -1)
-    ]
+    )
+    symbol = numbers.get_currency_symbol(currency, known) if currency else ""
+    minus = numbers.get_minus_sign_symbol(known, numbering_system=system)
     return _Format(
-        positive=surroundings[0],
-        negative=surroundings[1],
+        positive=_spaced(positive, symbol),
+        negative=_spaced((negative[0].replace("-", minus), negative[1].replace("-", minus)), symbol),
         places=places,
-        point=numbers.get_decimal_symbol(known, numbering_system=system),
-        comma=numbers.get_group_symbol(known, numbering_system=system),
+        point=_separator(known, system, "Decimal", for_money=bool(currency)),
+        comma=_separator(known, system, "Group", for_money=bool(currency)),
         groups=pattern.grouping,
+        ungrouped=pattern.grouping[0] + (str(known) in _LATE_GROUPING),
         digits=_digits(known),
     )
 
@@ -135,6 +159,26 @@ def _surroundings(formatted: str) -> tuple[str, str]:
     """Return what stands before the first and after the last digit."""
     where = [index for index, character in enumerate(formatted) if character.isdigit()]
     return formatted[: where[0]], formatted[where[-1] + 1 :]
+
+
+def _spaced(surroundings: tuple[str, str], symbol: str) -> tuple[str, str]:
+    """Set a currency symbol off from the digits that it touches, unless a sign like ``$`` is what touches them."""
+    before, after = surroundings
+    if symbol and before.endswith(symbol) and _is_no_sign(symbol[-1]):
+        before += _NO_BREAK_SPACE
+    if symbol and after.startswith(symbol) and _is_no_sign(symbol[0]):
+        after = _NO_BREAK_SPACE + after
+    return before, after
+
+
+def _is_no_sign(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "SZ"
+
+
+def _separator(known: Locale, system: str, name: str, *, for_money: bool) -> str:
+    symbols = known.number_symbols[system]
+    own = symbols.get(f"currency{name}") if for_money else None
+    return str(own or symbols[name.lower()])
 
 
 def _numbering_system(known: Locale) -> str:

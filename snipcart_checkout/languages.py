@@ -40,19 +40,22 @@ LANGUAGES: Final[dict[str, str]] = {
 """Every language that we speak, as Django spells its code, with its own name."""
 
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "he"})
-# Other names for our languages, and languages whose speakers are at home in one of ours. Ukrainian and Kazakh, which
-# Snipcart also spells "ua" and "kz", are near to none.
+# Other names for our languages, and languages whose speakers are at home in one of ours. Snipcart's "br" is Breton, its
+# "tl" Filipino. Ukrainian and Kazakh, which it also spells "ua" and "kz", are near to none.
 _NEAREST: Final = {
     "br": "fr",
     "ca": "es",
     "cy": "en",
+    "fil": "en",
     "ga": "en",
     "iw": "he",
+    "mt": "en",
     "nn": "nb",
     "no": "nb",
     "sk": "cs",
+    "tl": "en",
 }
-_TRADITIONAL_CHINESE: Final = frozenset({"HANT", "HK", "MO", "TW"})
+_SIMPLIFIED_CHINESE: Final = frozenset({"CN", "MY", "SG"})
 _LONGEST_CODE: Final = 35
 _CODE: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
@@ -103,11 +106,18 @@ def _match(tag: str) -> PageLanguage | None:
 
 def _translation(language: str, subtags: list[str]) -> str:
     if language == "zh":
-        return "zh-hant" if _TRADITIONAL_CHINESE.intersection(subtags) else "zh-hans"
+        return _chinese(subtags)
     if language == "pt":
         # Without a region Snipcart's own texts are Brazilian, and so are CLDR's numbers.
         return "pt-br" if not subtags or "BR" in subtags else "pt"
     return language if language in LANGUAGES else ""
+
+
+def _chinese(subtags: list[str]) -> str:
+    if "HANS" in subtags or "HANT" in subtags:
+        return "zh-hans" if "HANS" in subtags else "zh-hant"
+    # Without a region Snipcart's own texts are in traditional characters.
+    return "zh-hans" if _SIMPLIFIED_CHINESE.intersection(subtags) else "zh-hant"
 
 
 def _region(subtags: list[str]) -> str:
@@ -117,7 +127,7 @@ def _region(subtags: list[str]) -> str:
 def _page_language(code: str, region: str) -> PageLanguage:
     language, _, variant = code.partition("-")
     script = variant.title() if language == "zh" else ""
-    locale = _locale(language, script, region)
+    locale = _locale(code, language, script, region)
     return PageLanguage(
         code=code,
         locale=str(locale),
@@ -126,11 +136,12 @@ def _page_language(code: str, region: str) -> PageLanguage:
     )
 
 
-def _locale(language: str, script: str, region: str) -> Locale:
+def _locale(code: str, language: str, script: str, region: str) -> Locale:
     try:
         return Locale(language, script=script or None, territory=region or None)
     except UnknownLocaleError:
-        return Locale(language, script=script or None)
+        # To CLDR, too, Portuguese without a region is Brazil's.
+        return Locale(language, script=script or None, territory="PT" if code == "pt" else None)
 
 
 _ENGLISH: Final = PageLanguage(code="en", locale="en", direction="ltr", html_lang="en")

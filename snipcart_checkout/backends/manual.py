@@ -8,12 +8,13 @@ from typing import Final
 
 from django.core import checks
 from django.utils import translation
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from snipcart_checkout.backends.base import Charge, ChargeResult, PaymentBackend, Pending
 from snipcart_checkout.backends.options import unknown_options
+from snipcart_checkout.formats import format_amount
+from snipcart_checkout.languages import language_tag, page_language
 
 __all__ = ["ManualBackend"]
 
@@ -46,7 +47,7 @@ class ManualBackend(PaymentBackend):
     def _lines(self, charge: Charge) -> Iterator[str]:
         account = [key for key in _ACCOUNT if self._text(key)]
         yield self._text("INSTRUCTIONS") or _opening(to_account=bool(account))
-        yield _line(_("Amount"), f"{number_format(charge.amount, force_grouping=True)} {charge.currency}")
+        yield _line(_("Amount"), format_amount(charge.amount, charge.currency, _locale(charge)))
         for key in account:
             yield _line(_label(key), self._text(key))
         yield _line(_("Payment reference"), str(charge.reference))
@@ -83,6 +84,11 @@ class ManualBackend(PaymentBackend):
                 id="snipcart_checkout.W213",
             )
         ]
+
+
+def _locale(charge: Charge) -> str:
+    cart = charge.session.invoice.language if charge.session else language_tag(charge.language)
+    return page_language(cart).locale
 
 
 def _opening(*, to_account: bool) -> str:
