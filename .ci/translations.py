@@ -28,6 +28,7 @@ MERCHANTS_FILES = (
     "apps.py",
     "backends/options.py",
     "checks/",
+    "gallery/",
     "management/",
     "models.py",
     "origins.py",
@@ -35,6 +36,7 @@ MERCHANTS_FILES = (
     "services/diagnosis.py",
     "services/refunds.py",
     "templates/admin/",
+    "templates/snipcart_gallery/",
     "testing/",
     "webhooks.py",
 )

@@ -21,4 +21,5 @@ if apps.is_installed("snipcart_checkout.sandbox"):
         path("i18n/", include("django.conf.urls.i18n")),
         path("piggypay/", include("example_project.piggypay.urls")),
         path("sandbox/", include("snipcart_checkout.sandbox.urls")),
+        path("gallery/", include("snipcart_checkout.gallery.urls")),
     ]

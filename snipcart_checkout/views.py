@@ -263,6 +263,10 @@ class PaymentView(_ShopperPage):
         payment = services.find_payment(reference)
         if payment is None:
             return self.problem(Problem.NO_SUCH_PAGE)
+        return self.show(payment)
+
+    def show(self, payment: Payment) -> HttpResponse:
+        """Render the page."""
         language = self.chosen_language(payment.language)
         with translation.override(language.code):
             shown = present_payment(payment, language)

@@ -43,6 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(FRONT, FOUNDATION | FRONT | {"backends", "models"}),
     **dict.fromkeys(DOORS, FOUNDATION | FRONT | SERVICES | {"backends", "models"}),
     "urls": DOORS,
+    # Shows what shoppers see, with orders of its own making.
+    "gallery": FOUNDATION | FRONT | {"models", "views"},
     "sandbox": set(),
     "testing": {"backends", "links", "money", "sandbox"},
     # Called by Django, not by us: they stand outside the order, and nothing of the above imports them.

@@ -304,6 +304,19 @@ def test_in_french_and_in_the_dark_everything_is_french(visit: Callable[..., Vis
     visitor.look("fr-gateway")
 
 
+def test_the_gallery_shows_each_page_light_and_dark(visit: Callable[..., Visitor]) -> None:
+    # Nothing emulated: what a framed page prefers has to follow from the frame.
+    visitor = visit(color_scheme="null", viewport={"width": 2000, "height": 1400})
+    visitor.open("/gallery/?state=checkout/pay")
+    visitor.look("gallery")
+    for theme, dark in (("light", False), ("dark", True)):
+        for width in ("narrow", "wide"):
+            frame = visitor.page.frame_locator(f".{width}.{theme} iframe").first
+            expect(frame.get_by_role("heading", level=1)).to_be_visible()
+            prefers_dark = "() => matchMedia('(prefers-color-scheme: dark)').matches"
+            assert frame.locator("html").evaluate(prefers_dark) is dark
+
+
 class TestPayingTwice:
     def test_a_double_click_charges_once(self, visitor: Visitor) -> None:
         visitor.arrive("example_dummy")
