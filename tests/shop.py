@@ -38,6 +38,12 @@ class Shop:
     def books(self) -> Books:
         return Books(snipcart=self.snipcart, provider=self.provider)
 
+    @property
+    def can_look_up(self) -> bool:
+        """Whether the methods' backend can, as it is equipped now."""
+        methods = self.settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
+        return all(method["OPTIONS"]["FLAGS"].get("can_lookup", True) for method in methods.values())
+
     def equip(self, flags: Mapping[str, bool]) -> None:
         """Give both methods' backend what it can do."""
         checkout = copy.deepcopy(self.settings.SNIPCART_CHECKOUT)

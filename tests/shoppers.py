@@ -24,8 +24,10 @@ from tests.backends import wait_for
 
 Ready = Callable[[], object]
 Form = tuple[str, dict[str, str], str]
-Death = Mapping[str, Any]
-"""Where a process dies on its way: the arguments of ``prepare_death``."""
+Fate = Mapping[str, Any]
+"""What happens to a process. ``statement``: it is killed before its nth statement to the database; ``when_paid``: once
+a payment is committed as paid; ``at_the_end``: when it has done everything. ``held_in`` names a folder: before the
+process opens a payment it makes the file ``held`` there and waits for the file ``go``."""
 
 
 def fields_of(page: Any) -> dict[str, str]:
@@ -53,22 +55,18 @@ def open_page(public_token: str, method: str) -> Form:
     return path, fields_of(page), client.cookies["csrftoken"].value
 
 
-def press(ready: Ready, form: Form, death: Death | None = None) -> dict[str, Any]:
+def press(ready: Ready, form: Form) -> dict[str, Any]:
     """Press the button of an open page."""
     path, fields, cookie = form
     client = Client(enforce_csrf_checks=True)
     client.cookies["csrftoken"] = cookie
     ready()
-    prepare(death)
-    response = client.post(path, fields)
-    if death and death.get("at_the_end"):
-        die()
-    return shown(response)
+    return shown(client.post(path, fields))
 
 
-def submit(ready: Ready, public_token: str, method: str, death: Death | None = None) -> dict[str, Any]:
+def submit(ready: Ready, public_token: str, method: str) -> dict[str, Any]:
     """Open the page and press its button."""
-    return press(ready, open_page(public_token, method), death)
+    return press(ready, open_page(public_token, method))
 
 
 def come_back(ready: Ready, reference: str) -> dict[str, Any]:
@@ -84,13 +82,10 @@ def notify(ready: Ready, method: str, headers: Mapping[str, str], body: str) -> 
     return shown(Client().post(path, body, content_type="application/json", headers=dict(headers)))
 
 
-def ask_refund(ready: Ready, path: str, body: str, death: Death | None = None) -> dict[str, Any]:
+def ask_refund(ready: Ready, path: str, body: str) -> dict[str, Any]:
     """Be Snipcart's dashboard."""
     ready()
-    prepare(death)
     response = Client().post(path, body, content_type="application/json")
-    if death and death.get("at_the_end"):
-        die()
     return {**shown(response), "body": response.json()}
 
 
@@ -126,20 +121,18 @@ def settle_once(ready: Ready) -> Any:
     return 0
 
 
-def prepare(death: Death | None) -> None:
-    """Arrange for this process to be killed, if it is to be.
-
-    ``statement``: before its nth statement to the database; ``when_paid``: once a payment is committed as paid;
-    ``at_the_end``: when its request was answered. ``hold`` names a folder: before it opens a payment, the
-    process makes the file ``held`` there and waits for the file ``go``.
-    """
-    death = death or {}
-    if "statement" in death:
-        connection.execute_wrappers.append(_Death(death["statement"]))
-    if "when_paid" in death:
+def fated(ready: Ready, fate: Fate, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Do something, and come to grief on the way."""
+    if "statement" in fate:
+        connection.execute_wrappers.append(_Death(fate["statement"]))
+    if "when_paid" in fate:
         signals.payment_paid.connect(_die_when_told, weak=False)
-    if "hold" in death:
-        connection.execute_wrappers.append(_Hold(Path(death["hold"])))
+    if "held_in" in fate:
+        connection.execute_wrappers.append(_Hold(Path(fate["held_in"])))
+    result = function(ready, *arguments)
+    if "at_the_end" in fate:
+        die()
+    return result
 
 
 class _Death:

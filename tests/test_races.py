@@ -91,7 +91,7 @@ def test_a_try_that_was_held_up_does_not_exceed_the_limit(shop: Shop, tmp_path: 
     form = shoppers.open_page(session.public_token, "acme_card")
     for _ in range(9):
         shop.processes.run(shoppers.press, form)
-    late = shop.processes.start(shoppers.press, form, {"hold": str(tmp_path)})
+    late = shop.processes.start(shoppers.fated, {"held_in": str(tmp_path)}, shoppers.press, form)
     wait_until((tmp_path / "held").exists)
     tenth = shop.processes.run(shoppers.press, form)
 
