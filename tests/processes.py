@@ -23,7 +23,7 @@ from typing import Any, Final
 import django
 from django.apps import apps
 
-if not apps.ready:  # in the server process, so that its forks need not load Django again
+if not apps.ready:  # this is the server process
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
 
@@ -34,7 +34,7 @@ ROOT: Final = Path(__file__).parent.parent
 PATIENCE: Final = 120  # seconds, on a machine as busy as it likes
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.processes", "tests.shoppers"])
+_context.set_forkserver_preload(["tests.process_server"])
 
 Work = tuple[Callable[..., Any], tuple[Any, ...]]
 """What a process does: a function of ``tests.shoppers`` and its arguments after ``ready``."""
