@@ -20,6 +20,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.checks import CheckMessage, Error
+from django.db import connection
 
 from snipcart_checkout.backends.base import (
     Charge,
@@ -48,6 +49,14 @@ class AcmeBackend(PaymentBackend):
 
     def charge(self, charge: Charge) -> ChargeResult:
         return Paid(f"acme-{charge.reference}", charge.amount, charge.currency)
+
+
+class ObservantBackend(PaymentBackend):
+    """Pays, and says in its instructions whether a transaction was open meanwhile."""
+
+    def charge(self, charge: Charge) -> ChargeResult:
+        seen = f"in a transaction: {connection.in_atomic_block}"
+        return Paid(f"acme-{charge.reference}", charge.amount, charge.currency, seen)
 
 
 class ProviderDown(Exception):

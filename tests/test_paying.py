@@ -1,0 +1,732 @@
+"""Paying on the method's page: what each answer means, and that one order is charged once and as it was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import DatabaseError, OperationalError, connection
+
+from snipcart_checkout.declines import decline_text
+from snipcart_checkout.models import Event, Payment
+from snipcart_checkout.signals import payment_paid
+from snipcart_checkout.testing import StandIn, StandInSession
+from tests.backends import Provider
+from tests.ledger import provider, story, use_provider
+from tests.shopper import METHOD_PAGE, Shopper, address_of, fields_of, words_of
+
+__all__ = ["provider"]
+
+pytestmark = pytest.mark.django_db
+
+_State = Payment.State
+
+
+@pytest.fixture
+def shopper() -> Shopper:
+    return Shopper()
+
+
+def two_stores(settings: Any) -> None:
+    """The same shop twice: two accounts at Snipcart."""
+    site = django_settings.SNIPCART_CHECKOUT
+    live = site["STORES"]["live"]
+    settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": live, "second": {**live}}}
+
+
+# What the answers mean
+
+
+def test_a_paid_order_leads_to_its_payment(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
+    answer = shopper.pay(snipcart.session())
+
+    assert answer.status_code == 303
+    assert answer["Location"] == address_of(Payment.objects.get())
+
+
+@pytest.mark.parametrize("script", [{"charge": "pending"}, {"charge": "redirect"}, {"charge": "nonsense"}])
+def test_whatever_is_not_declined_leads_to_the_payment(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, script: dict[str, str]
+) -> None:
+    provider.script(**script)
+
+    answer = shopper.pay(snipcart.session())
+
+    assert (answer.status_code, answer["Location"]) == (303, address_of(Payment.objects.get()))
+
+
+def test_the_token_is_not_in_the_address_that_paying_leads_to(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+
+    answer = shopper.pay(session)
+
+    assert session.public_token not in str(answer.headers)
+
+
+@pytest.mark.parametrize("state", ["paid", "pending", "redirect", "nonsense"])
+def test_a_session_with_a_live_payment_leads_to_it_and_charges_nothing(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, state: str
+) -> None:
+    session = snipcart.session()
+    page = shopper.open(session)
+    provider.script(charge=state)
+    shopper.press(page)
+
+    again = shopper.press(page)
+
+    assert (again.status_code, again["Location"]) == (303, address_of(Payment.objects.get()))
+    assert len(provider.calls) == 1
+
+
+def test_a_form_replayed_when_the_order_has_changed_since_it_was_paid_leads_to_the_payment(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page = shopper.open(session)
+    shopper.press(page)
+    snipcart.change(session, amount="99.00")
+
+    assert shopper.press(page).status_code == 303
+    assert len(provider.captures) == 1
+
+
+def test_a_form_replayed_after_the_token_died_charges_nothing(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page = shopper.open(session)
+    snipcart.expire(session)
+
+    assert shopper.press(page).status_code == 404
+    assert not provider.calls
+
+
+def test_a_form_errors_page_is_200_and_nothing_is_charged(
+    shopper: Shopper, snipcart: StandIn, settings: Any, tmp_path: Any
+) -> None:
+    use_provider(settings, tmp_path)
+    method = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
+    method["BACKEND"] = "tests.browser.forms.FormBackend"
+
+    answer = shopper.pay(snipcart.session(), code="letters")
+
+    assert answer.status_code == 200
+    assert "A customer number has digits only." in words_of(answer)
+    assert not Payment.objects.exists()
+
+
+def test_a_declined_payment_is_402_with_the_reason_and_the_form(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined", code="insufficient_funds")
+
+    answer = shopper.pay(snipcart.session(language="fr"))
+
+    assert answer.status_code == 402
+    assert decline_text("insufficient_funds", "fr") in words_of(answer)
+    assert fields_of(answer)["shown"]
+
+
+def test_a_message_of_the_backends_is_shown_instead_of_ours(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined", code="x", message="Votre banque a dit <non>.")
+
+    assert "Votre banque a dit <non>." in words_of(shopper.pay(snipcart.session(language="fr")))
+
+
+@pytest.mark.parametrize(
+    "fault, status",
+    [(404, 404), (401, 404), (500, 503), ("cut-before", 503), ("redirect", 503), ("not-json", 503)],
+)
+def test_what_snipcart_answers_to_the_second_question_decides_as_for_the_page(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, fault: str | int, status: int
+) -> None:
+    session = snipcart.session()
+    page = shopper.open(session)
+    snipcart.fail("payment-session", fault)
+
+    answer = shopper.press(page)
+
+    assert answer.status_code == status
+    assert session.public_token not in answer.content.decode()
+    assert not provider.calls
+
+
+@pytest.mark.parametrize("path", ["/checkout/nowhere/methods/acme_card/", "/checkout/live/methods/unknown/"])
+def test_an_unknown_store_or_method_is_404(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, path: str
+) -> None:
+    page = shopper.open(snipcart.session())
+
+    assert shopper.press(page, path).status_code == 404
+    assert not provider.calls
+
+
+def test_a_method_that_is_not_offered_for_the_order_is_404(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    method = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
+    page = shopper.open(snipcart.session())
+    method["CURRENCIES"] = ["USD"]
+
+    assert shopper.press(page).status_code == 404
+    assert not provider.calls
+
+
+@pytest.mark.parametrize("path", ["/checkout/", "/checkout/live/"])
+def test_a_post_to_a_page_without_a_method_is_405(shopper: Shopper, snipcart: StandIn, path: str) -> None:
+    page = shopper.open(snipcart.session())
+
+    assert shopper.press(page, path).status_code == 405
+
+
+def test_a_ledger_that_cannot_store_the_claim_is_503_and_nothing_is_charged(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page = shopper.open(snipcart.session())
+
+    with connection.execute_wrapper(_refusing("INSERT")):
+        answer = shopper.press(page)
+
+    assert answer.status_code == 503
+    assert answer["Retry-After"]
+    assert "No money was taken." in words_of(answer)
+    assert not provider.calls
+
+
+def _refusing(statement: str) -> Any:
+    def refuse(execute: Any, sql: str, *arguments: Any) -> Any:
+        if sql.startswith(statement):
+            raise OperationalError("the disk is full")
+        return execute(sql, *arguments)
+
+    return refuse
+
+
+# The token
+
+
+@pytest.mark.parametrize("name", ["publicToken", "PublicToken", "PUBLICTOKEN", "publictoken"])
+def test_the_form_names_the_token_in_any_casing(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, name: str
+) -> None:
+    fields = fields_of(shopper.open(snipcart.session()))
+    fields[name] = fields.pop("publicToken")
+
+    assert shopper.client.post(METHOD_PAGE, fields).status_code == 303
+
+
+def test_the_token_may_stand_in_address_and_form_alike(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page = shopper.open(session)
+
+    assert shopper.press(page, f"{METHOD_PAGE}?PublicToken={session.public_token}").status_code == 303
+
+
+def test_two_different_tokens_are_refused_before_anybody_is_asked(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page = shopper.open(snipcart.session())
+    other = snipcart.session()
+    calls = len(snipcart.calls)
+
+    assert shopper.press(page, f"{METHOD_PAGE}?publicToken={other.public_token}").status_code == 400
+    assert len(snipcart.calls) == calls
+
+
+# What is charged
+
+
+def test_the_amount_of_the_session_is_charged_in_minor_units(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    shopper.pay(snipcart.session(amount="1234", currency="JPY"))
+
+    captured = provider.captures[0]
+    assert (captured["minor_units"], captured["amount"], captured["currency"]) == (1234, "1234", "JPY")
+
+
+def test_the_claim_freezes_what_is_charged(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
+    session = snipcart.session(amount="12.30")
+    page = shopper.open(session)
+    provider.script(charge="nonsense")
+    shopper.press(page)
+    snipcart.change(session, amount="99.00")
+
+    payment = Payment.objects.get()
+    assert (payment.minor_units, payment.amount) == (1230, Decimal("12.30"))
+
+
+def test_the_session_is_asked_again_before_the_charge(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page = shopper.open(snipcart.session())
+
+    shopper.press(page)
+
+    assert [call.endpoint for call in snipcart.calls] == ["payment-session", "payment-session", "payment"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"amount": "12.31"}, {"currency": "USD"}, {"target_id": "another-cart"}, {"lines": ()}],
+    ids=["amount", "currency", "cart", "lines"],
+)
+def test_a_changed_order_is_shown_anew_and_can_then_be_paid(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, change: dict[str, Any]
+) -> None:
+    session = snipcart.session(amount="12.30", currency="EUR")
+    page = shopper.open(session)
+    snipcart.change(session, **change)
+
+    answer = shopper.press(page)
+
+    assert answer.status_code == 409
+    assert not provider.calls
+    assert shopper.press(answer).status_code == 303
+
+
+def test_the_page_of_a_changed_order_shows_the_new_total(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session(amount="12.30", currency="EUR")
+    page = shopper.open(session)
+    snipcart.change(session, amount="45.60")
+
+    assert "€45.60" in words_of(shopper.press(page))
+
+
+def test_an_address_that_changed_does_not_hold_the_payment_up(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page = shopper.open(session)
+    snipcart.change(session, shipping=None, email="else@example.org")
+
+    assert shopper.press(page).status_code == 303
+
+
+def test_a_form_of_another_session_is_not_taken_for_this_one(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page = shopper.open(snipcart.session(target_id="cart"))
+    other = snipcart.session(target_id="cart")
+
+    assert shopper.press(page, publicToken=other.public_token).status_code == 409
+    assert not provider.calls
+
+
+def test_the_same_session_id_in_two_stores_is_two_sessions(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, settings: Any
+) -> None:
+    two_stores(settings)
+    session = snipcart.session()
+    shopper.pay(session)
+    second = "/checkout/second/methods/acme_card/"
+
+    shopper.press(shopper.open(session, second), second)
+
+    assert sorted(Payment.objects.values_list("store", flat=True)) == ["live", "second"]
+
+
+def test_session_ids_that_differ_in_case_only_are_two_sessions(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    for session_id in ("xYzg4NjE-df1c", "XYZG4NJE-df1c"):
+        shopper.pay(snipcart.session(document={"id": session_id}))
+
+    assert len(provider.captures) == 2
+
+
+# The order of doing things
+
+
+def test_the_claim_is_committed_before_the_backend_is_called(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page = shopper.open(snipcart.session())
+
+    # Everything after the claim fails, and still the claim is there.
+    with connection.execute_wrapper(_refusing("UPDATE")):
+        shopper.press(page)
+
+    payment = Payment.objects.get()
+    assert (payment.state, story(payment)) == (_State.CHARGING, ["charging"])
+    assert provider.calls == [f"charge {payment.reference}"]
+
+
+@pytest.fixture
+def atomic_requests() -> Iterator[None]:
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    yield
+    connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("atomic_requests")
+def test_no_transaction_is_open_while_backend_snipcart_or_receivers_are_called(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, settings: Any
+) -> None:
+    method = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
+    method["BACKEND"] = "tests.backends.ObservantBackend"
+    seen: list[Any] = []
+
+    def observe(**_arguments: Any) -> None:
+        seen.append(connection.in_atomic_block)
+
+    payment_paid.connect(observe)
+    try:
+        answer = shopper.pay(snipcart.session())
+    finally:
+        payment_paid.disconnect(observe)
+
+    assert answer.status_code == 303
+    assert Payment.objects.get().instructions == "in a transaction: False"
+    assert seen == [False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_snipcart_is_told_of_what_is_committed(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    seen: list[Any] = []
+    snipcart.meanwhile("payment", lambda: seen.append(_as_others_see_it()))
+
+    shopper.pay(snipcart.session())
+
+    assert seen == [("paid", "owed")]
+
+
+def _as_others_see_it() -> tuple[str, str]:
+    # Called in the stand-in's thread, which has a connection of its own.
+    try:
+        payment = Payment.objects.get()
+        return payment.state, payment.confirmations.get().status
+    finally:
+        connection.close()
+
+
+def test_outcome_and_confirmation_are_stored_together_or_not_at_all(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page = shopper.open(snipcart.session())
+
+    def refuse(execute: Any, sql: str, *arguments: Any) -> Any:
+        if sql.startswith("INSERT") and "snipcart_checkout_confirmation" in sql:
+            raise DatabaseError("no place for a confirmation")
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(refuse):
+        answer = shopper.press(page)
+
+    assert answer.status_code == 303
+    assert Payment.objects.get().state == _State.CHARGING
+    assert not Event.objects.filter(name="paid").exists()
+
+
+def test_whatever_breaks_after_the_claim_leads_to_the_payment(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page = shopper.open(snipcart.session())
+
+    def break_down(execute: Any, sql: str, *arguments: Any) -> Any:
+        if sql.startswith("UPDATE"):
+            raise ZeroDivisionError("a bug")
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(break_down):
+        answer = shopper.press(page)
+
+    assert (answer.status_code, answer["Location"]) == (303, address_of(Payment.objects.get()))
+
+
+# Declined, and what comes then
+
+
+def test_another_try_has_another_key(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
+    provider.script(charge="declined")
+    declined = shopper.pay(snipcart.session())
+    provider.script(charge="paid")
+
+    shopper.press(declined)
+
+    assert len({call.split()[1] for call in provider.calls}) == 2
+
+
+def test_a_declined_payment_may_be_tried_with_another_method(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    methods = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
+    methods["acme_wallet"] = {**methods["acme_card"], "NAME": "Wallet"}
+    session = snipcart.session()
+    provider.script(charge="declined")
+    shopper.pay(session)
+    provider.script(charge="paid")
+    wallet = "/checkout/live/methods/acme_wallet/"
+
+    assert shopper.press(shopper.open(session, wallet), wallet).status_code == 303
+    assert [payment.method for payment in Payment.objects.order_by("created_at")] == [
+        "acme_card",
+        "acme_wallet",
+    ]
+
+
+def declined_ten_times(shopper: Shopper, provider: Provider, page: Any) -> Any:
+    provider.script(charge="declined", code="card_declined")
+    return [shopper.press(page) for _ in range(10)][-1]
+
+
+def test_the_tenth_decline_tells_snipcart_that_the_payment_failed(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    declined_ten_times(shopper, provider, shopper.open(snipcart.session()))
+
+    assert [told["state"] for told in snipcart.confirmations] == ["failed"]
+
+
+def test_the_ninth_decline_does_not(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
+    page = shopper.open(snipcart.session())
+    provider.script(charge="declined")
+
+    answers = [shopper.press(page) for _ in range(9)]
+
+    assert "give_up" in answers[-1].content.decode()
+    assert snipcart.confirmations == []
+
+
+def test_after_the_tenth_decline_the_page_has_no_form(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    last = declined_ten_times(shopper, provider, shopper.open(session))
+
+    assert last.status_code == 402
+    assert "<form" not in last.content.decode()
+    assert "<form" not in shopper.open(session).content.decode()
+
+
+def test_an_eleventh_try_is_not_charged(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
+    page = shopper.open(snipcart.session())
+    declined_ten_times(shopper, provider, page)
+    provider.script(charge="paid")
+
+    answer = shopper.press(page)
+
+    assert answer.status_code == 402
+    assert not provider.captures
+
+
+def test_a_changed_order_gives_no_eleventh_try(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page = shopper.open(session)
+    declined_ten_times(shopper, provider, page)
+    snipcart.change(session, amount="1.00")
+
+    answer = shopper.press(page)
+
+    assert answer.status_code == 402
+    assert "<form" not in answer.content.decode()
+
+
+def test_declines_of_another_session_do_not_count(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    declined_ten_times(shopper, provider, shopper.open(snipcart.session()))
+    provider.script(charge="paid")
+
+    assert shopper.pay(snipcart.session()).status_code == 303
+
+
+# Going back to the shop after a decline
+
+
+def given_up(shopper: Shopper, snipcart: StandIn, provider: Provider, **session: Any) -> Any:
+    provider.script(charge="declined", code="insufficient_funds")
+    declined = shopper.pay(snipcart.session(**session))
+    return shopper.press(declined, give_up="1")
+
+
+def test_giving_up_tells_snipcart_the_code_and_a_message_in_the_carts_language(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    answer = given_up(shopper, snipcart, provider, language="fr")
+
+    payment = Payment.objects.get()
+    assert (answer.status_code, answer["Location"]) == (303, address_of(payment))
+    assert snipcart.confirmations == [
+        {
+            "paymentSessionId": payment.session_id,
+            "state": "failed",
+            "transactionId": str(payment.reference),
+            "error": {"code": "insufficient_funds", "message": payment.decline_message},
+        }
+    ]
+    assert payment.decline_message == decline_text("insufficient_funds", "fr")
+
+
+def test_giving_up_leads_on_to_where_snipcart_says(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    answer = given_up(shopper, snipcart, provider)
+
+    page = shopper.client.get(answer["Location"])
+    assert page["Refresh"].endswith(f"url={Payment.objects.get().return_url}")
+
+
+def test_giving_up_while_snipcart_is_silent_leaves_a_link_back_to_the_cart(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    snipcart.fail("payment", 500)
+
+    answer = given_up(shopper, snipcart, provider)
+
+    page = shopper.client.get(answer["Location"]).content.decode()
+    assert 'href="https://shop.example/#/checkout"' in page
+    assert "give_up" not in page
+
+
+def test_giving_up_is_never_a_link(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
+    session = snipcart.session()
+    provider.script(charge="declined")
+    shopper.pay(session)
+
+    shopper.client.get(METHOD_PAGE, {"publicToken": session.public_token, "give_up": "1"})
+    shopper.client.get(address_of(Payment.objects.get()), {"give_up": "1"})
+
+    assert snipcart.confirmations == []
+
+
+def test_giving_up_needs_the_csrf_token(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
+    provider.script(charge="declined")
+    declined = shopper.pay(snipcart.session())
+
+    assert shopper.press(declined, give_up="1", csrfmiddlewaretoken="x").status_code == 403
+    assert shopper.client.post(address_of(Payment.objects.get()), {"give_up": "1"}).status_code == 403
+    assert snipcart.confirmations == []
+
+
+def test_a_session_is_told_once_that_it_failed(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="declined")
+    page = shopper.pay(session)
+    shopper.press(page)
+    first, second = Payment.objects.order_by("created_at")
+
+    for payment in (first, second, first):
+        status = shopper.look(payment)
+        shopper.press(status, address_of(payment), give_up="1")
+
+    assert len(snipcart.calls_to("payment")) == 1
+
+
+def test_giving_up_does_nothing_while_a_later_try_is_live(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined")
+    declined = shopper.pay(snipcart.session())
+    first = Payment.objects.get()
+    status = shopper.look(first)
+    provider.script(charge="pending")
+    shopper.press(declined)
+
+    shopper.press(status, address_of(first), give_up="1")
+
+    assert [told["state"] for told in snipcart.confirmations] == ["processing"]
+
+
+def test_giving_up_on_the_page_of_an_order_that_was_paid_meanwhile_leads_to_the_payment(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined")
+    declined = shopper.pay(snipcart.session())
+    provider.script(charge="paid")
+    shopper.press(declined)
+
+    answer = shopper.press(declined, give_up="1")
+
+    assert answer["Location"] == address_of(Payment.objects.get(state=_State.PAID))
+    assert [told["state"] for told in snipcart.confirmations] == ["processed"]
+
+
+def test_a_payment_that_is_not_declined_cannot_be_given_up(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="redirect")
+    shopper.pay(snipcart.session())
+    payment = Payment.objects.get()
+    token = {"csrfmiddlewaretoken": shopper.client.cookies["csrftoken"].value}
+
+    answer = shopper.client.post(address_of(payment), {"give_up": "1", **token})
+
+    assert answer.status_code == 303
+    assert snipcart.confirmations == []
+
+
+# Taken up again
+
+
+def abandon(shopper: Shopper, session: StandInSession, provider: Provider) -> tuple[Any, Payment]:
+    """The session's page, and the payment begun on it of which the provider then knew nothing."""
+    page = shopper.open(session)
+    provider.script(charge="redirect", lookup="not_found")
+    shopper.press(page)
+    payment = Payment.objects.get()
+    shopper.come_back(payment)
+    payment.refresh_from_db()
+    assert payment.state == _State.ABANDONED
+    return page, payment
+
+
+def test_an_abandoned_payment_is_taken_up_again_with_the_same_reference(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    page, payment = abandon(shopper, snipcart.session(), provider)
+    provider.script(charge="paid")
+
+    answer = shopper.press(page)
+
+    assert answer["Location"] == address_of(payment)
+    assert provider.calls[-1] == f"charge {payment.reference}"
+    assert Payment.objects.get().state == _State.PAID
+
+
+def test_an_abandoned_payment_of_another_amount_is_not_taken_up(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page, payment = abandon(shopper, session, provider)
+    provider.script(charge="paid")
+    snipcart.change(session, amount="99.00")
+
+    shopper.press(shopper.press(page))
+
+    assert Payment.objects.exclude(pk=payment.pk).get().minor_units == 9900
+
+
+def test_an_abandoned_payment_that_turns_out_paid_beside_a_live_one_goes_to_review(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    page, payment = abandon(shopper, session, provider)
+    snipcart.change(session, amount="99.00")
+    provider.script(charge="paid")
+    shopper.press(shopper.press(page))
+    provider.script(lookup="paid")
+
+    shopper.come_back(payment)
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == (_State.REVIEW, "second_capture")
+    assert [told["state"] for told in snipcart.confirmations] == ["processed"]
