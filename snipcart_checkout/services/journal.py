@@ -50,7 +50,13 @@ def say(level: int, message: str, *arguments: object) -> None:
 
 def announce(signal: Signal, **arguments: Any) -> None:
     """Send a signal after commit; a receiver's error is logged and goes no further."""
-    for receiver, answer in signal.send_robust(sender=Payment, **arguments):
+    try:
+        answers = signal.send_robust(sender=Payment, **arguments)
+    except Exception as error:
+        # Django's own report of a receiver's error fails when the receiver has no name, as an object or a partial.
+        say(logging.ERROR, "a receiver of our signal failed, and so did the report: %s", type(error).__name__)
+        return
+    for receiver, answer in answers:
         if isinstance(answer, Exception):
             say(logging.ERROR, "a receiver of our signal failed: %s, %s", receiver, type(answer).__name__)
 
