@@ -27,6 +27,8 @@ MERCHANTS_FILES = (
     "admin/",
     "apps.py",
     "backends/options.py",
+    "backends/stripe/checks.py",
+    "backends/stripe/refunds.py",
     "checks/",
     "gallery/",
     "management/",

@@ -35,9 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     **dict.fromkeys(FOUNDATION, FOUNDATION),
     **dict.fromkeys(LEAVES, FOUNDATION),
-    # How bytes get to Snipcart, under the client that knows what they mean.
+    # How bytes get out and back in within limits, under the clients that know what they mean.
     "transport": FOUNDATION,
-    "client": FOUNDATION | {"transport"},
+    **dict.fromkeys(("client", "backends"), FOUNDATION | {"transport"}),
     "services": FOUNDATION | LEAVES,
     # Only services ask and tell Snipcart; a door may look at what they return.
     **dict.fromkeys(FRONT, FOUNDATION | FRONT | {"backends", "models"}),

@@ -44,6 +44,8 @@ class Charge:
     smallest unit of ``currency`` (1234 for 12.34 EUR). ``session`` is None when the charge is taken up again
     without the shopper. ``form`` holds the cleaned fields of the backend's form. ``provider_reference`` is what
     an earlier Redirect or Pending named. ``language`` is a language code as Django spells it.
+    ``shopper_returned`` is true for the look-up that is made because the shopper has come back from the provider
+    this moment: what was left unfinished there may be ended, so that the order can be paid another way.
     """
 
     reference: UUID
@@ -56,6 +58,7 @@ class Charge:
     notification_url: str = ""
     provider_reference: str = ""
     language: str = "en"
+    shopper_returned: bool = False
 
 
 @dataclass(frozen=True)

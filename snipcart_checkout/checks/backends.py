@@ -19,7 +19,8 @@ __all__ = ["BACKEND_RULES"]
 
 Messages = Iterator[checks.CheckMessage]
 
-_SHIPPED: Final = ("manual.ManualBackend", "dummy.DummyBackend")
+_SHIPPED: Final = ("stripe.StripeBackend", "manual.ManualBackend", "dummy.DummyBackend")
+_EXTRAS: Final = frozenset({"stripe"})
 
 
 def path(method: Part) -> Messages:
@@ -40,7 +41,7 @@ def importable(method: Part) -> Messages:
     except ImportError as error:
         problem = _("{place} cannot be imported.").format(place=method.at("BACKEND"))
         if error.name and not method.get("BACKEND").startswith(error.name):
-            hint = _("Install what it needs: there is no module {name}.").format(name=repr(error.name))
+            hint = _how_to_install(error.name)
     except Exception as error:  # importing a stranger's module runs code that may raise anything
         problem = _("{place} raises {error} when it is imported.").format(
             place=method.at("BACKEND"), error=type(error).__name__
@@ -55,6 +56,12 @@ def importable(method: Part) -> Messages:
 def _shipped() -> str:
     names = ", ".join(f"snipcart_checkout.backends.{name}" for name in _SHIPPED)
     return _("The backends that come with this app are {names}.").format(names=names)
+
+
+def _how_to_install(module: str) -> str:
+    if module in _EXTRAS:
+        return _("Run: {command}").format(command=f'pip install "django-snipcart-checkout[{module}]"')
+    return _("Install what it needs: there is no module {name}.").format(name=repr(module))
 
 
 def usable(method: Part) -> Messages:

@@ -74,7 +74,9 @@ def backend_of(payment: Payment) -> PaymentBackend:
     return get_backend(store, store.methods[payment.method])
 
 
-def charge_of(payment: Payment, session: PaymentSession | None = None) -> Charge:
+def charge_of(
+    payment: Payment, session: PaymentSession | None = None, *, shopper_returned: bool = False
+) -> Charge:
     """Return the payment as backends see it, the same on every repeat."""
     return Charge(
         reference=payment.reference,
@@ -87,6 +89,7 @@ def charge_of(payment: Payment, session: PaymentSession | None = None) -> Charge
         notification_url=public_url("notification", store=payment.store, method=payment.method),
         provider_reference=payment.provider_reference,
         language=page_language(payment.language).code,
+        shopper_returned=shopper_returned,
     )
 
 
@@ -106,7 +109,8 @@ def ask_backend(payment: Payment, *, source: str, returned: bool = False) -> boo
     ``returned`` means that the shopper or the provider came back, so that a payment which is accepted but not
     paid yet is now told to Snipcart as processing.
     """
-    result = _call(payment, lambda backend: backend.lookup(charge_of(payment)))
+    back = source == "return"
+    result = _call(payment, lambda backend: backend.lookup(charge_of(payment, shopper_returned=back)))
     if not isinstance(result, (Paid, Pending, Declined, NotFound)):
         return False
     record(payment, result, source=source, returned=returned)

@@ -1,0 +1,169 @@
+"""Card and wallet payments on Stripe's own page: hosted Checkout, so that no card number ever meets this site."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core import checks
+
+from snipcart_checkout.backends.base import (
+    Charge,
+    ChargeResult,
+    Declined,
+    LookupResult,
+    NotFound,
+    Notification,
+    PaymentBackend,
+    Redirect,
+    RefundRequest,
+    RefundResult,
+)
+from snipcart_checkout.backends.stripe.answers import is_unfinished, outcome_of
+from snipcart_checkout.backends.stripe.api import StripeApi, StripeRefusal, StripeTrouble
+from snipcart_checkout.backends.stripe.checks import check_options, is_usable_key, suits_store
+from snipcart_checkout.backends.stripe.notifications import reference_of
+from snipcart_checkout.backends.stripe.refunds import make_refund
+from snipcart_checkout.backends.stripe.sessions import session_params
+from snipcart_checkout.money import UnpayableAmount
+
+if TYPE_CHECKING:
+    from snipcart_checkout.backends.stripe.objects import CheckoutSession
+
+__all__ = ["StripeBackend"]
+
+logger = logging.getLogger("snipcart_checkout")
+
+_CHECKOUT: Final = "https://checkout.stripe.com"
+_DEFAULT_MINUTES: Final = 60
+
+
+class StripeBackend(PaymentBackend):
+    """Sends the shopper to a Checkout Session of Stripe, and asks Stripe what came of it.
+
+    Options: ``SECRET_KEY`` (secret or restricted, of the store's own half), ``WEBHOOK_SECRETS`` (a list, so that they
+    can be rotated), ``SESSION_MINUTES`` (how long a payment may stay unfinished, 60), ``CHECKOUT_ORIGINS`` (for a
+    domain of one's own at Stripe), ``PRODUCT_NAME`` (what Stripe's page calls the purchase; may be a lazy translation).
+
+    **One session per reference.** The reference is the idempotency key and ``client_reference_id``. Stripe forgets
+    keys after a day, and that is also when a session ends, so a later repeat never makes a second one that can be
+    paid. A charge whose session was never stored is NotFound: nobody was ever sent there, so nobody can have paid.
+
+    **The shopper comes back without having paid** (Stripe's back arrow leads to the same return address as success):
+    an open session keeps the order from being paid any other way, so it is ended at Stripe, which only succeeds as
+    long as nothing was paid. The payment is then Declined as cancelled, and the shopper chooses anew. Asked without
+    the shopper, an open session is Pending: he may be typing his card number this moment. One that is still
+    unfinished after SESSION_MINUTES is ended too. Whoever closed Stripe's page and opens the order again is led back
+    to the same session, and can pay there or go back.
+
+    **What is unclear raises.** Only Stripe's own refusal of a new session is a decline; a lost answer is not.
+    Amount and currency of Paid are Stripe's. Ways to pay that take days (debits, transfers) are Pending until then.
+    """
+
+    supports_refund = True
+    supports_partial_refund = True
+    can_lookup = True
+    repeat_is_safe = True
+    redirect_origins: Sequence[str] = (_CHECKOUT,)
+
+    def __init__(self, *, store: str, method: str, options: Mapping[str, Any]) -> None:
+        super().__init__(store=store, method=method, options=options)
+        self.redirect_origins = (_CHECKOUT, *self._texts("CHECKOUT_ORIGINS"))
+
+    def charge(self, charge: Charge) -> ChargeResult:
+        """Return the way to the charge's session, or what has come of it already."""
+        if charge.provider_reference:
+            return self._way_on(self._session_of(charge))
+        if not self._has_own_key():
+            # Nothing is sent, so nothing can be taken; manage.py check says what to do.
+            logger.error("%s/%s cannot charge: SECRET_KEY is unusable here", self.store, self.method)
+            return Declined("declined")
+        try:
+            params = session_params(charge, product_name=self.options.get("PRODUCT_NAME"))
+        except UnpayableAmount:
+            return Declined("amount_not_supported")
+        try:
+            session = self._api.create_session(params, key=str(charge.reference))
+        except StripeRefusal as refusal:
+            # Also when the shopper changed his address or language since a session that he was never sent to:
+            # a new reference is then better than a second session for this one.
+            logger.error("%s/%s: no session for %s: %s", self.store, self.method, charge.reference, refusal)
+            return Declined(_code_of(refusal))
+        return self._way_on(session)
+
+    def lookup(self, charge: Charge) -> LookupResult:
+        """Return what came of the charge's session, ending it where nobody will finish it."""
+        if not charge.provider_reference:
+            return NotFound()
+        session = self._session_of(charge)
+        if is_unfinished(session) and (charge.shopper_returned or self._is_too_old(session)):
+            session = self._end(session)
+        return outcome_of(session)
+
+    def refund(self, refund: RefundRequest) -> RefundResult:
+        """Refund a part or all of a payment."""
+        return make_refund(self._api, refund)
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        """Return the charge of an event that Stripe signed within the last five minutes."""
+        return Notification(reference_of(headers, body, self._texts("WEBHOOK_SECRETS")))
+
+    def check(self) -> list[checks.CheckMessage]:
+        """Check every option, without asking Stripe."""
+        return check_options(self)
+
+    @property
+    def _api(self) -> StripeApi:
+        return StripeApi(str(self.options.get("SECRET_KEY", "")))
+
+    def _texts(self, option: str) -> tuple[str, ...]:
+        values = self.options.get(option)
+        return (
+            tuple(text for text in values if isinstance(text, str))
+            if isinstance(values, (list, tuple))
+            else ()
+        )
+
+    def _has_own_key(self) -> bool:
+        key = self.options.get("SECRET_KEY")
+        return is_usable_key(key) and suits_store(str(key), self.store)
+
+    def _session_of(self, charge: Charge) -> CheckoutSession:
+        """Return the session whose id we stored; one that Stripe does not know means the wrong account, not nothing."""
+        try:
+            session = self._api.session(charge.provider_reference)
+        except StripeRefusal as refusal:
+            problem = str(refusal)
+        else:
+            if session.reference == str(charge.reference):
+                return session
+            problem = "Stripe answered with a session of another charge"
+        raise StripeTrouble(problem)
+
+    def _way_on(self, session: CheckoutSession) -> ChargeResult:
+        return (
+            Redirect(session.url, session.id)
+            if is_unfinished(session) and session.url
+            else outcome_of(session)
+        )
+
+    def _end(self, session: CheckoutSession) -> CheckoutSession:
+        try:
+            return self._api.expire(session.id)
+        except StripeRefusal:
+            now = self._api.session(session.id)
+        if is_unfinished(now):
+            raise StripeTrouble("Stripe neither ends the session nor says that it is paid")
+        return now
+
+    def _is_too_old(self, session: CheckoutSession) -> bool:
+        minutes = self.options.get("SESSION_MINUTES", _DEFAULT_MINUTES)
+        limit = minutes if type(minutes) is int and minutes >= 5 else _DEFAULT_MINUTES
+        return time.time() - session.created > limit * 60
+
+
+def _code_of(refusal: StripeRefusal) -> str:
+    is_currency = refusal.param.rstrip("]").endswith("currency")
+    return "currency_not_supported" if is_currency else refusal.code or "declined"
