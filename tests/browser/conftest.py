@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import ConsoleMessage, Page
 from pytest_django.live_server_helper import LiveServer
 from pytest_playwright.pytest_playwright import CreateContextCallback
 
@@ -28,16 +28,26 @@ def site(live_server: LiveServer, snipcart: StandIn, settings: Any, tmp_path: Pa
 
 
 @pytest.fixture
-def browse(new_context: CreateContextCallback) -> Browse:
-    """Open a page in a context of its own; options are those of Playwright's contexts."""
+def browse(new_context: CreateContextCallback) -> Iterator[Browse]:
+    """Open a page in a context of its own; options are those of Playwright's contexts.
+
+    Whatever a page does, it may break neither its own policy nor its own script.
+    """
+    wrong: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text or "integrity" in message.text:
+            wrong.append(message.text)
 
     def open_page(**options: Any) -> Page:
-        context = new_context(
-            **{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce", **options}
-        )
+        usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
+        context = new_context(**{**usual, **options})
         # A busy machine is no reason to fail.
         context.set_default_timeout(60_000)
         answer_for_others(context)
+        context.on("console", hear)
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
         return context.new_page()
 
-    return open_page
+    yield open_page
+    assert not wrong

@@ -6,12 +6,14 @@ import copy
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
+from datetime import timezone as zones
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, Route
 
 from snipcart_checkout.models import Payment, session_key
@@ -52,6 +54,13 @@ class Site:
         changed.update(top or {})
         changed["STORES"]["live"].update(store)
         self.settings.SNIPCART_CHECKOUT = changed
+
+    def reset(self) -> None:
+        """Undo what reaching a state has changed."""
+        self.provider.script()
+        self.snipcart.recover()
+        self.settings.LANGUAGE_CODE = "en"
+        self.use("tests.backends.ScriptedBackend")
 
     def use(self, *backends: str, **method: Any) -> None:
         """Offer one method for each of these backends; the first is ``acme_card``."""
@@ -101,8 +110,7 @@ class Site:
                 "language": language,
                 "capability_hash": uuid.uuid4().hex,
                 "back_url": BACK_URL,
-                "created_at": datetime(2026, 5, 4, 12, 30, tzinfo=timezone.utc),
-                "captured_at": datetime(2026, 5, 4, 12, 30, tzinfo=timezone.utc) if state == "paid" else None,
+                "captured_at": timezone.now() if state == "paid" else None,
                 **columns,
             }
         )
@@ -207,7 +215,7 @@ STATES: Final[dict[str, Go]] = {
     "unavailable": _unavailable,
     "pending": _ledger("charging"),
     "detour": _ledger(
-        "waiting", redirect_url=f"{PROVIDER_ORIGIN}/pay/1", asked_at=datetime(2026, 5, 4, tzinfo=timezone.utc)
+        "waiting", redirect_url=f"{PROVIDER_ORIGIN}/pay/1", asked_at=datetime(2026, 5, 4, tzinfo=zones.utc)
     ),
     "instructions": _ledger("waiting", instructions=INSTRUCTIONS, return_url=f"{SHOP}/order"),
     "waiting": _ledger("waiting"),
