@@ -14,6 +14,7 @@ from example_project.shop.products import PRODUCTS
 
 BASE_DIR = Path(__file__).resolve().parent
 env = environ.Env()
+# Another file can be named, to have several configurations side by side.
 env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 
 # Where the shop is reached; PORT is what `make demo` chose.
@@ -24,6 +25,7 @@ SANDBOX = env.bool("SANDBOX", default=True)
 SECRET_KEY = env.str("SECRET_KEY", default="only-for-trying-things-out-on-this-machine")
 DEBUG = env.bool("DEBUG", default=True)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https:")
 if env.bool("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
@@ -58,6 +60,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
     {
