@@ -266,6 +266,7 @@ class Refund(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     updated_at = models.DateTimeField(_("updated"), default=timezone.now)
     lease_until = models.DateTimeField(null=True)
+    alerted_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("refund")

@@ -12,7 +12,7 @@ from snipcart_checkout import services
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.exceptions import RefundUncertain
 from snipcart_checkout.models import Payment, Refund
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import StandIn, StandInSession
 from tests.backends import Provider
 
 
@@ -23,7 +23,7 @@ def provider(tmp_path: Path, settings: Any, snipcart: StandIn) -> Provider:
     return Provider(tmp_path)
 
 
-def use_provider(settings: Any, directory: Path, **flags: bool) -> None:
+def use_provider(settings: Any, directory: Path, **flags: Any) -> None:
     method = {
         "BACKEND": "tests.backends.ScriptedBackend",
         "NAME": "Credit card",
@@ -34,9 +34,9 @@ def use_provider(settings: Any, directory: Path, **flags: bool) -> None:
     settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": live}}
 
 
-def pay(snipcart: StandIn, **session: Any) -> Payment:
-    """A shopper pays a new session; what comes of it is up to the provider's script."""
-    ordered = snipcart.session(**session)
+def pay(snipcart: StandIn, *, session: StandInSession | None = None, **invoice: Any) -> Payment:
+    """A shopper pays a session, a new one unless it is given; what comes of it is up to the provider's script."""
+    ordered = session or snipcart.session(**invoice)
     store = get_settings().stores["live"]
     return services.pay(
         services.Order(

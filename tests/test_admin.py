@@ -32,6 +32,7 @@ from snipcart_checkout.money import UnpayableAmount
 from snipcart_checkout.testing import StandIn
 from tests.backends import Provider
 from tests.ledger import in_review, pay, provider, refused_by_snipcart, story, uncertain_refund, use_provider
+from tests.ledger_invariants import let_time_pass
 from tests.test_views import fields_of, text_of
 
 __all__ = ["provider"]
@@ -480,6 +481,50 @@ def test_every_event_and_reason_that_the_services_write_has_words() -> None:
     codes = {line.rsplit('"', 2)[1] for line in reasons.splitlines()}
     assert {"amount_differs", "outcome_unknown"} <= codes
     assert codes <= REASONS.keys()
+
+
+def test_work_that_nobody_finishes_is_said_above_the_list(
+    provider: Provider, snipcart: StandIn, boss: Client
+) -> None:
+    snipcart.fail("payment", 500)
+    pay(snipcart)
+    let_time_pass(timedelta(minutes=10))
+    assert "seems not to run" not in text_of(boss.get(LIST))
+
+    let_time_pass(timedelta(minutes=10))
+    assert "snipcart_settle seems not to run" in text_of(boss.get(LIST))
+
+    services.settle()
+    assert "seems not to run" not in text_of(boss.get(LIST))
+
+
+def test_what_is_repeated_for_an_hour_is_said_on_the_payments_page(
+    provider: Provider, snipcart: StandIn, boss: Client
+) -> None:
+    snipcart.fail("payment", 500)
+    payment = pay(snipcart)
+    uncertain_refund(provider, payment)
+    let_time_pass(timedelta(hours=2))
+
+    text = text_of(boss.get(page_of(payment)))
+
+    assert "Snipcart has not taken what came of the payment" in text
+    assert "has not said whether a refund was made" in text
+    assert listed(boss, needs_person="yes") == [payment.pk]
+
+
+def test_money_of_a_lapsed_payment_can_still_be_received(
+    provider: Provider, snipcart: StandIn, staff: Staff
+) -> None:
+    client = staff("settle_payment")
+    payment = waiting(provider, snipcart)
+    act(client, "mark_lapsed", payment)
+    payment.refresh_from_db()
+
+    assert "Marked as received." in act(client, "mark_received", payment)
+
+    payment.refresh_from_db()
+    assert payment.state == Payment.State.PAID
 
 
 def test_hostile_text_is_shown_as_text(provider: Provider, snipcart: StandIn, boss: Client) -> None:

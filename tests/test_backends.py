@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import FrozenInstanceError
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -235,6 +236,16 @@ class TestManualBackend:
     @pytest.mark.parametrize("iban", ["FR76 3000 6000 0112 3456 7890 198", "12345", "FR00", "ПР76"])
     def test_its_check_warns_of_a_mistyped_iban(self, iban: str) -> None:
         assert ids(manual(IBAN=iban)) == ["snipcart_checkout.W213"]
+
+    @pytest.mark.parametrize("days", ["14", 0, -1, 1.5, True, 10**9])
+    def test_a_wait_that_is_no_number_of_days_is_warned_of_and_never_ends(self, days: object) -> None:
+        backend = manual(LAPSES_AFTER_DAYS=days)
+        assert ids(backend) == ["snipcart_checkout.W214"]
+        assert backend.waits_for is None
+
+    def test_a_wait_may_end(self) -> None:
+        assert manual(LAPSES_AFTER_DAYS=14).waits_for == timedelta(days=14)
+        assert manual().waits_for is None
 
     @pytest.mark.parametrize(
         "iban", ["DE02120300000000202051", "be68 5390 0754 7034", "GB82 WEST 1234 5698 7654 32"]

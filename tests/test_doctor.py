@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import call_command
+from django.db import ProgrammingError, connection
+from django.utils import timezone
 
+from snipcart_checkout.models import Payment
 from snipcart_checkout.services.diagnosis import Diagnosis, diagnose
 from snipcart_checkout.testing import StandIn
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
 
 KEY = "sk_live_0123456789"
 STORE: dict[str, Any] = {
@@ -185,3 +191,35 @@ class TestFindings:
 
 
 urlpatterns: list[Any] = []
+
+
+def test_work_that_nobody_finishes_is_said(settings: Settings) -> None:
+    payment = Payment.objects.create(
+        store="live",
+        method="acme_card",
+        session_id="s",
+        session_key="k",
+        live_key="k",
+        state=Payment.State.UNKNOWN,
+        minor_units=100,
+        currency="EUR",
+        capability_hash="c",
+        claimed_at=timezone.now() - timedelta(minutes=20),
+    )
+    code, said = run("--offline")
+    assert code == 1
+    assert "snipcart_settle seems not to run" in said
+
+    Payment.objects.filter(pk=payment.pk).update(asked_at=timezone.now())
+    assert run("--offline")[0] == 0
+
+
+def test_tables_that_are_missing_are_said() -> None:
+    def refuse(*_: Any) -> None:
+        raise ProgrammingError
+
+    with connection.execute_wrapper(refuse):
+        code, said = run("--offline")
+
+    assert code == 1
+    assert "run manage.py migrate" in said

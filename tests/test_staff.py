@@ -187,6 +187,40 @@ def test_a_lapsed_payment_is_invalidated(provider: Provider, snipcart: StandIn) 
         services.refund_payment(payment, 1, asked_by="staff ada")
 
 
+def test_money_that_comes_after_its_payment_lapsed_is_received(provider: Provider, snipcart: StandIn) -> None:
+    provider.script(charge="pending")
+    payment = pay(snipcart)
+    services.mark_lapsed(payment, by="ada")
+    snipcart.fail("payment", 200)
+
+    assert services.mark_received(payment, by="ada")
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.decline_code, payment.decline_message) == (Payment.State.PAID, "", "")
+    assert [call.json["state"] for call in snipcart.calls_to("payment")] == [
+        "processing",
+        "invalidated",
+        "processed",
+    ]
+
+
+def test_late_money_for_an_order_that_was_paid_otherwise_is_left_to_a_person(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="pending")
+    lapsed = pay(snipcart, session=session)
+    services.mark_lapsed(lapsed, by="ada")
+    provider.script()
+    pay(snipcart, session=session)
+
+    assert services.mark_received(lapsed, by="ada")
+
+    lapsed.refresh_from_db()
+    assert (lapsed.state, lapsed.review_reason) == (Payment.State.REVIEW, "second_capture")
+    assert lapsed.refundable_minor_units == lapsed.minor_units
+
+
 @pytest.mark.parametrize(
     "resolution, state, told",
     [("paid", Payment.State.PAID, ["processed"]), ("declined", Payment.State.DECLINED, [])],

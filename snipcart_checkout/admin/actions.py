@@ -16,9 +16,9 @@ from snipcart_checkout.admin.forms import ActionForm, RefundForm, ResolveRefundF
 from snipcart_checkout.admin.words import money
 from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain
 from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.services.attention import payments_needing_person
 from snipcart_checkout.services.outcomes import backend_of
-from snipcart_checkout.services.settlement import payments_needing_person
-from snipcart_checkout.services.staff import untold
+from snipcart_checkout.services.staff import awaits_money, untold
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -76,9 +76,6 @@ class StaffAction(ABC):
 class _Settle(StaffAction):
     permission = "settle_payment"
 
-    def fits(self, row: Payment) -> bool:
-        return row.state == _State.WAITING
-
     def warning(self, rows: Sequence[Payment]) -> str:
         if not any(_reports_by_itself(payment) for payment in rows):
             return ""
@@ -94,16 +91,24 @@ class _MarkReceived(_Settle):
         "The whole amount has arrived. Snipcart is told that the payment is processed."
     )
 
+    def fits(self, row: Payment) -> bool:
+        return awaits_money(row)
+
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
-        if services.mark_received(row, by=by):
-            return _done(_("Marked as received. %(told)s") % {"told": _whether_told(row)})
-        return _waits_no_more(row)
+        if not services.mark_received(row, by=by):
+            return _waits_no_more(row)
+        if row.state == _State.REVIEW:
+            return _not_done(_("Marked as received, but another payment of the same order is live or paid."))
+        return _done(_("Marked as received. %(told)s") % {"told": _whether_told(row)})
 
 
 class _MarkLapsed(_Settle):
     name = "mark_lapsed"
     label = gettext_lazy("Mark as lapsed")
     explanation = gettext_lazy("The money will not come. Snipcart is told that the payment is invalidated.")
+
+    def fits(self, row: Payment) -> bool:
+        return row.state == _State.WAITING
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
         if services.mark_lapsed(row, by=by):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from snipcart_checkout.models import Confirmation, Payment
-from snipcart_checkout.services.settlement import payments_needing_person
+from snipcart_checkout.services.attention import payments_needing_person
 
 __all__ = ["CreatedFilter", "NeedsPersonFilter", "ToldFilter"]
 

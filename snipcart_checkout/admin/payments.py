@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path
+from django.utils.formats import date_format
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext_lazy as _
 
+from snipcart_checkout import services
 from snipcart_checkout.admin.actions import PAYMENT_ACTIONS
 from snipcart_checkout.admin.export import stream_payments
 from snipcart_checkout.admin.filters import CreatedFilter, NeedsPersonFilter, ToldFilter
@@ -111,6 +114,8 @@ class PaymentAdmin(ActingAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if request.method == "GET":
+            self._miss_the_command(request)
         response = super().changelist_view(request, extra_context)
         context = getattr(response, "context_data", None) or {}
         if "cl" in context:
@@ -118,6 +123,13 @@ class PaymentAdmin(ActingAdmin):
             if self.may(request, "export_payment"):
                 context["export_url"] = self._url("export") + context["cl"].get_query_string()
         return response
+
+    def _miss_the_command(self, request: HttpRequest) -> None:
+        since = services.settling_overdue_since()
+        if since is not None:
+            text = _("Work has been waiting since %(since)s: snipcart_settle seems not to run.")
+            when = date_format(localtime(since) if is_aware(since) else since, "SHORT_DATETIME_FORMAT")
+            self.message_user(request, text % {"since": when}, messages.WARNING)
 
     def context_of(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
         refunds = [(refund, money(refund.minor_units, row.currency)) for refund in row.refunds.all()]

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from snipcart_checkout.admin.words import EVENTS, REASONS, SOURCES, Reason, label, money
-from snipcart_checkout.models import Confirmation, Event, Payment, Refund
-from snipcart_checkout.services.settlement import payments_needing_person, payments_unknown_too_long
+from snipcart_checkout.models import Confirmation, Event, Payment
+from snipcart_checkout.services import attention
 
 __all__ = ["Line", "open_questions", "story_of"]
 
@@ -69,13 +69,13 @@ def _details(event: Event, payment: Payment) -> Iterator[str]:
 
 def open_questions(payment: Payment) -> list[Reason]:
     """Return why a payment needs a person; empty once its review was resolved or closed."""
-    if not payments_needing_person().filter(pk=payment.pk).exists():
-        return []
-    codes = [payment.review_reason or "outcome_unknown"] if payment.state == Payment.State.REVIEW else []
-    if payments_unknown_too_long().filter(pk=payment.pk).exists():
-        codes.append("unknown_too_long")
-    if payment.confirmations.filter(status=Confirmation.Status.REVIEW).exists():
-        codes.append("confirmation")
-    if payment.refunds.filter(state=Refund.State.REVIEW).exists():
-        codes.append("refund")
+    open_ = {
+        payment.review_reason: attention.payments_in_review().filter(pk=payment.pk),
+        "unknown_too_long": attention.payments_unknown_too_long().filter(pk=payment.pk),
+        "confirmation": attention.confirmations_in_review().filter(payment=payment),
+        "untold_too_long": attention.confirmations_untold_too_long().filter(payment=payment),
+        "refund": attention.refunds_in_review().filter(payment=payment),
+        "refund_unknown_too_long": attention.refunds_unknown_too_long().filter(payment=payment),
+    }
+    codes = [code for code, found in open_.items() if found.exists()]
     return [REASONS.get(code, REASONS["outcome_unknown"]) for code in codes]

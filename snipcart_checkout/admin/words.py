@@ -109,6 +109,19 @@ REASONS: Final[Mapping[str, Reason]] = {
             "Look the order up in Snipcart's dashboard. Have it told again, or put it right there and close the review."
         ),
     ),
+    "untold_too_long": Reason(
+        what=_("Snipcart has not taken what came of the payment, or refused every API key."),
+        advice=_(
+            "Compare the API keys in the settings with those in Snipcart's dashboard. If Snipcart is out of order, "
+            "nothing has to be done: telling it is repeated for three days."
+        ),
+    ),
+    "refund_unknown_too_long": Reason(
+        what=_("For more than an hour the provider has not said whether a refund was made."),
+        advice=_(
+            "The refund is repeated under the same id until the provider answers. Nobody has to repeat it by hand."
+        ),
+    ),
     "refund": Reason(
         what=_("Nobody can tell whether a refund was made."),
         advice=_("Look the refund up at the provider, then say on the refund's own page what came of it."),

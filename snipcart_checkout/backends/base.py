@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -159,6 +160,8 @@ class PaymentBackend(ABC):
     """``lookup`` tells what came of a reference."""
     repeat_is_safe: bool = False
     """A charge or refund repeated with the same reference happens once."""
+    waits_for: timedelta | None = None
+    """Where nothing can be looked up: how long a Pending payment may wait before it lapses. None: staff decide."""
     redirect_origins: Sequence[str] = ()
     """Origins (``https://pay.example``) to which a Redirect may lead, besides our own."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeGuard
 
 from django.core import checks
 from django.utils import translation
@@ -19,14 +20,18 @@ from snipcart_checkout.languages import language_tag, page_language
 __all__ = ["ManualBackend"]
 
 _ACCOUNT: Final = ("ACCOUNT_HOLDER", "IBAN", "BIC", "BANK")
-_OPTIONS: Final = frozenset({*_ACCOUNT, "INSTRUCTIONS"})
+_TEXTS: Final = frozenset({*_ACCOUNT, "INSTRUCTIONS"})
+_DAYS: Final = "LAPSES_AFTER_DAYS"
+_MOST_DAYS: Final = 3650
 
 
 class ManualBackend(PaymentBackend):
     """Tells the shopper how to pay and leaves the payment pending until staff mark it received or lapsed.
 
-    Every option is a text and may be left out: ``ACCOUNT_HOLDER``, ``IBAN``, ``BIC`` and ``BANK`` are listed under
-    the instructions; ``INSTRUCTIONS`` replaces their opening sentence and may be a lazy translation.
+    Every option may be left out. ``ACCOUNT_HOLDER``, ``IBAN``, ``BIC`` and ``BANK`` are texts listed under the
+    instructions; ``INSTRUCTIONS`` replaces their opening sentence and may be a lazy translation.
+    ``LAPSES_AFTER_DAYS`` has ``snipcart_settle`` give up a payment that was not received for so many days; money that
+    comes later can still be marked as received.
 
     Nothing here can see the money, so there is nothing to look up. Nothing can send it back either: a refund
     asked for in Snipcart's dashboard is refused with the reason, because answering it would tell the customer
@@ -35,14 +40,24 @@ class ManualBackend(PaymentBackend):
 
     repeat_is_safe = True
 
+    def __init__(self, *, store: str, method: str, options: Mapping[str, Any]) -> None:
+        super().__init__(store=store, method=method, options=options)
+        days = options.get(_DAYS)
+        self.waits_for = timedelta(days=days) if _is_days(days) else None
+
     def charge(self, charge: Charge) -> ChargeResult:
         """Return Pending with the instructions, in the language of the charge."""
         with translation.override(charge.language):
             return Pending(f"manual-{charge.reference}", "\n".join(self._lines(charge)))
 
     def check(self) -> list[checks.CheckMessage]:
-        """Warn of unknown options, of options that are no text, and of an IBAN whose check digits are wrong."""
-        return [*unknown_options(self, _OPTIONS), *self._unreadable_options(), *self._wrong_iban()]
+        """Warn of unknown options, of options that cannot be read, and of an IBAN whose check digits are wrong."""
+        return [
+            *unknown_options(self, {*_TEXTS, _DAYS}),
+            *self._unreadable_options(),
+            *self._unreadable_days(),
+            *self._wrong_iban(),
+        ]
 
     def _lines(self, charge: Charge) -> Iterator[str]:
         account = [key for key in _ACCOUNT if self._text(key)]
@@ -65,8 +80,22 @@ class ManualBackend(PaymentBackend):
                 hint=_("Put it in quotation marks, or leave it out."),
                 id="snipcart_checkout.W212",
             )
-            for key in sorted(_OPTIONS & self.options.keys())
+            for key in sorted(_TEXTS & self.options.keys())
             if self.options[key] is not None and not isinstance(self.options[key], (str, Promise))
+        ]
+
+    def _unreadable_days(self) -> list[checks.CheckMessage]:
+        days = self.options.get(_DAYS)
+        if days is None or _is_days(days):
+            return []
+        return [
+            checks.Warning(
+                _(
+                    "{option} of {store}/{method} is not a number of days, so no payment lapses by itself."
+                ).format(option=_DAYS, store=self.store, method=self.method),
+                hint=_('Write "LAPSES_AFTER_DAYS": 14, or leave it out.'),
+                id="snipcart_checkout.W214",
+            )
         ]
 
     def _wrong_iban(self) -> list[checks.CheckMessage]:
@@ -89,6 +118,10 @@ class ManualBackend(PaymentBackend):
 def _locale(charge: Charge) -> str:
     cart = charge.session.invoice.language if charge.session else language_tag(charge.language)
     return page_language(cart).locale
+
+
+def _is_days(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST_DAYS
 
 
 def _opening(*, to_account: bool) -> str:

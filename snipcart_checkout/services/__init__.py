@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from snipcart_checkout.services.attention import payments_needing_person, settling_overdue_since
 from snipcart_checkout.services.confirmations import deliver_due
 from snipcart_checkout.services.methods import answer_methods_request, offered_methods
 from snipcart_checkout.services.outcomes import ask_backend
@@ -48,11 +49,13 @@ __all__ = [
     "offered_methods",
     "order_hash",
     "pay",
+    "payments_needing_person",
     "refund_payment",
     "resolve_refund",
     "resolve_review",
     "settle",
     "settle_return",
+    "settling_overdue_since",
     "tell_again",
     "tries_left",
 ]

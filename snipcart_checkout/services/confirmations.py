@@ -123,7 +123,16 @@ def deliver_session(session_key: str, *, at_once: bool = False) -> int:
 def deliver_due(limit: int = 200) -> int:
     """Send the confirmations whose time has come, at most ``limit`` sessions; return how many were heard."""
     due = Confirmation.objects.due().order_by("due_at").values_list("session_key", flat=True)[:limit]
-    return sum(deliver_session(key) for key in dict.fromkeys(due))
+    return sum(_deliver_apart(key) for key in dict.fromkeys(due))
+
+
+def _deliver_apart(session_key: str) -> int:
+    """Deliver one session; whatever is wrong with it must not keep the others from being told."""
+    try:
+        return deliver_session(session_key)
+    except Exception as error:
+        say(logging.ERROR, "session %s could not be told: %s", session_key, type(error).__name__)
+        return 0
 
 
 def _next_of(session_key: str) -> Confirmation | None:

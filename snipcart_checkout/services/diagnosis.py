@@ -9,7 +9,9 @@ from typing import Final
 
 from django.conf import settings as django_settings
 from django.core import checks
+from django.db import DatabaseError
 from django.urls import NoReverseMatch
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from snipcart_checkout.backends import get_backend
@@ -19,6 +21,7 @@ from snipcart_checkout.conf import Method, Store, get_settings
 from snipcart_checkout.exceptions import SnipcartError, TokenRefused
 from snipcart_checkout.links import public_url
 from snipcart_checkout.origins import base_url_problem
+from snipcart_checkout.services.attention import settling_overdue_since
 
 __all__ = ["Connection", "Diagnosis", "StoreDiagnosis", "diagnose"]
 
@@ -52,25 +55,28 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Everything at once. ``connection`` is None when it was not tested."""
+    """Everything at once. ``connection`` is None when it was not tested; ``ledger_problem`` is empty without one."""
 
     stores: Sequence[StoreDiagnosis]
     connection: Connection | None
+    ledger_problem: str
     messages: Sequence[checks.CheckMessage]
 
     @property
     def is_healthy(self) -> bool:
-        """Whether payments can be taken: no error, and Snipcart answers. Warnings are no illness."""
+        """Whether payments are taken and finished: no error, and Snipcart answers. Warnings are no illness."""
         reached = self.connection is None or not self.connection.problem
-        return reached and not any(message.is_serious() for message in self.messages)
+        wrong = self.ledger_problem or any(message.is_serious() for message in self.messages)
+        return reached and not wrong
 
 
 def diagnose(*, offline: bool = False) -> Diagnosis:
-    """Examine the settings and, unless offline, ask Snipcart one question. Never touches the database."""
+    """Examine the settings and the ledger and, unless offline, ask Snipcart one question."""
     messages = checks.run_checks(tags=[_CHECKS], include_deployment_checks=not django_settings.DEBUG)
     return Diagnosis(
         stores=[_examine(store) for store in get_settings().stores.values()],
         connection=None if offline else _test_connection(),
+        ledger_problem=_ledger_problem(),
         messages=[message for message in messages if not message.is_silenced()],
     )
 
@@ -87,6 +93,17 @@ def _examine(store: Store) -> StoreDiagnosis:
             if _takes_notifications(store, method)
         },
     )
+
+
+def _ledger_problem() -> str:
+    try:
+        since = settling_overdue_since()
+    except DatabaseError:
+        return _("The ledger's tables cannot be read; run manage.py migrate.")
+    if since is None:
+        return ""
+    when = f"{timezone.localtime(since) if timezone.is_aware(since) else since:%Y-%m-%d %H:%M}"
+    return _("Work has been waiting since {when}: snipcart_settle seems not to run.").format(when=when)
 
 
 def _url(name: str, **kwargs: str) -> str:

@@ -220,6 +220,8 @@ def _decide_paid(payment: Payment, paid: Paid, *, changed: bool) -> _Decision | 
         "captured_at": timezone.now(),
         "live_key": session_key(payment.store, payment.session_id),
         "instructions": clean_text_lines(paid.instructions) or payment.instructions,
+        "decline_code": "",
+        "decline_message": "",
     }
     if not _amounts_match(payment, paid):
         return _Decision(to=_State.REVIEW, changes={**captured, "review_reason": "amount_differs"})
@@ -286,7 +288,7 @@ def _decide_not_found(payment: Payment, *, returned: bool) -> _Decision | None:
         return None
     if _was_owed(payment, Confirmation.State.PROCESSING):
         return _Decision(to=_State.REVIEW, changes={"review_reason": "lost_by_provider"})
-    return _Decision(to=_State.ABANDONED, changes={"live_key": None, "redirect_url": "", "public_token": ""})
+    return _Decision(to=_State.ABANDONED, changes={"live_key": None, **_FORGOTTEN})
 
 
 def _is_id(value: object) -> bool:

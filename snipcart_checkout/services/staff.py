@@ -16,6 +16,7 @@ from snipcart_checkout.services.refunds import record_refund_word
 
 __all__ = [
     "RESOLUTIONS",
+    "awaits_money",
     "mark_lapsed",
     "mark_received",
     "resolve_refund",
@@ -31,15 +32,22 @@ RESOLUTIONS: Final = ("paid", "declined", "closed")
 
 
 def mark_received(payment: Payment, *, by: str) -> bool:
-    """Record that staff saw the money of a waiting payment arrive; Snipcart is told ``processed``.
+    """Record that staff saw the money of a waiting or lapsed payment arrive; Snipcart is told ``processed``.
 
-    False when the payment waits no more.
+    False when the payment is in another state. Money of a lapsed one whose order was paid otherwise meanwhile goes
+    to review.
     """
-    if payment.state != _State.WAITING:
+    if not awaits_money(payment):
         return False
     transaction_id = payment.transaction_id or str(payment.reference)
     record(payment, Paid(transaction_id, payment.amount, payment.currency), source=f"staff {by}")
-    return payment.state == _State.PAID
+    return payment.state in {_State.PAID, _State.REVIEW}
+
+
+def awaits_money(payment: Payment) -> bool:
+    """Return whether the money may still arrive: a transfer may come after it was given up."""
+    lapsed = payment.state == _State.DECLINED and payment.decline_code == LAPSED
+    return lapsed or payment.state == _State.WAITING
 
 
 def mark_lapsed(payment: Payment, *, by: str) -> bool:
@@ -115,6 +123,11 @@ def _take_up_again(confirmation: Confirmation, *, source: str) -> None:
     now = timezone.now()
     in_review = Confirmation.objects.filter(pk=confirmation.pk, status=Confirmation.Status.REVIEW)
     if in_review.update(
-        status=Confirmation.Status.OWED, created_at=now, due_at=now, tries=0, finished_at=None
+        status=Confirmation.Status.OWED,
+        created_at=now,
+        due_at=now,
+        tries=0,
+        finished_at=None,
+        alerted_at=None,
     ):
         write_event(confirmation.payment, "told_again", source=source, state=confirmation.state)

@@ -42,6 +42,8 @@ def _report(diagnosis: Diagnosis) -> Iterator[str]:
         yield from _store_lines(store)
         yield ""
     yield _connection_line(diagnosis.connection)
+    if diagnosis.ledger_problem:
+        yield diagnosis.ledger_problem
     yield ""
     for message in diagnosis.messages:
         yield from _message_lines(message)
@@ -87,6 +89,8 @@ def _verdict(diagnosis: Diagnosis) -> str:
     wrong = sum(message.is_serious() for message in diagnosis.messages)
     if wrong:
         return ngettext("{count} thing is wrong.", "{count} things are wrong.", wrong).format(count=wrong)
+    if diagnosis.ledger_problem:
+        return _("The settings are in order, but the ledger needs attention.")
     if not diagnosis.is_healthy:
         return _("The settings are in order, but Snipcart does not answer as it should.")
     return _("Nothing is wrong.")
