@@ -7,12 +7,13 @@ compiled. ``translations.py collect`` (``make messages``) writes the strings of 
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polib
@@ -56,7 +57,9 @@ def collected(package: Path, scratch: Path) -> Path:
     copy = scratch / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.mo", "*.sqlite3*"))
     command = [sys.executable, "-m", "django", "makemessages", "--all", "--no-obsolete", "--verbosity", "0"]
-    subprocess.run(command, cwd=copy, check=True)
+    # No project's settings are needed, and those of the caller cannot be found from there.
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    subprocess.run(command, cwd=copy, env=environment, check=True)
     for path in po_files(copy):
         po = polib.pofile(str(path), wrapwidth=0)
         if path.parts[-3] not in MERCHANTS_LANGUAGES:
@@ -140,14 +143,14 @@ def placeholders(text: str) -> list[str]:
 
 
 def is_compiled(po: polib.POFile, mo: Path) -> bool:
-    def texts(entries: polib.POFile | polib.MOFile) -> set[tuple[object, ...]]:
+    def texts(entries: Iterable[polib.POEntry] | Iterable[polib.MOEntry]) -> set[tuple[object, ...]]:
         return {
             (e.msgctxt, e.msgid, e.msgstr, *sorted(e.msgstr_plural.items()))
             for e in entries
             if e.msgstr or any(e.msgstr_plural.values())
         }
 
-    return mo.exists() and texts(po) == texts(polib.mofile(str(mo)))
+    return mo.exists() and texts(e for e in po if not e.fuzzy) == texts(polib.mofile(str(mo)))
 
 
 def check(package: Path, scratch: Path) -> Iterator[str]:

@@ -1,0 +1,263 @@
+"""The translations are complete, in good form, and cannot rot unseen."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from gettext import GNUTranslations
+from pathlib import Path
+from types import ModuleType
+
+import polib
+import pytest
+from babel import Locale
+from django.utils import translation
+from django.utils.translation import gettext, to_locale
+
+from snipcart_checkout.backends.names import METHOD_NAMES
+from snipcart_checkout.declines import decline_text
+from snipcart_checkout.languages import LANGUAGES
+
+ROOT = Path(__file__).parent.parent
+LOCALES = ROOT / "snipcart_checkout" / "locale"
+TRANSLATED = sorted(to_locale(code) for code in LANGUAGES if code != "en")
+
+
+def load_script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("translations", ROOT / ".ci" / "translations.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+script = load_script()
+
+
+def catalogue(locale: str) -> polib.POFile:
+    return polib.pofile(str(LOCALES / locale / "LC_MESSAGES" / "django.po"))
+
+
+def texts(locale: str) -> Iterator[tuple[str, str]]:
+    """What a translation is of, and every form of it, without its placeholders."""
+    for entry in catalogue(locale):
+        for text in [entry.msgstr, *entry.msgstr_plural.values()]:
+            if text:
+                yield entry.msgid, script.PLACEHOLDER.sub("0", text)
+
+
+def test_there_is_a_translation_of_every_language() -> None:
+    assert sorted(path.name for path in LOCALES.iterdir()) == TRANSLATED
+
+
+# The same in the language itself, or no word of any.
+NAMES = {"BIC", "IBAN", "{label}: {value}", "404", "500", "503"}
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_no_english_sentence_is_left(locale: str) -> None:
+    same = {entry.msgid for entry in catalogue(locale) if entry.msgid == entry.msgstr} - NAMES
+    assert [text for text in same if " " in text and "%(" not in text] == []
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_all_that_a_shopper_reads_is_there_in_every_language(locale: str) -> None:
+    known = {(entry.msgctxt, entry.msgid) for entry in catalogue(locale)}
+    assert {(entry.msgctxt, entry.msgid) for entry in catalogue("ja")} <= known
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_a_number_takes_the_plural_form_that_cldr_gives_it(locale: str) -> None:
+    # CLDR's form for whole millions in Romance languages, and for fractions in Slavic ones, is for no count of lines.
+    rule = Locale.parse("pt_PT" if locale == "pt" else locale).plural_form
+    with (LOCALES / locale / "LC_MESSAGES" / "django.mo").open("rb") as compiled:
+        form = GNUTranslations(compiled).plural  # type: ignore[attr-defined]
+    pairs = {(form(number), rule(number)) for number in range(1001)}
+    assert (
+        len(pairs) == len({of_gettext for of_gettext, _ in pairs}) == len({of_cldr for _, of_cldr in pairs})
+    )
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_apostrophes_quotes_and_ellipses_are_typographic(locale: str) -> None:
+    # What the system checks say is code, in part.
+    assert [
+        text
+        for msgid, text in texts(locale)
+        if re.search(r"['\"]|\.\.\.", text) and '"' not in msgid and "'" not in msgid
+    ] == []
+
+
+def test_french_sets_tall_punctuation_off_by_spaces_that_do_not_break() -> None:
+    for _msgid, text in texts("fr"):
+        if '"' in text or "'" in text:
+            continue
+        assert not re.search(r"[^\u202f][;!?]", text), text
+        assert not re.search(r"[^\u00a0\d]:|«[^\u00a0]|[^\u00a0]»", text), text
+
+
+@pytest.mark.parametrize("locale", ["ja", "zh_Hans", "zh_Hant"])
+def test_punctuation_between_ideographs_is_of_full_width(locale: str) -> None:
+    wide = r"[\u3040-\u30ff\u4e00-\u9fff]"
+    assert [
+        text for _msgid, text in texts(locale) if re.search(f"{wide}[.,:;!?()]|[.,:;!?()]{wide}", text)
+    ] == []
+
+
+def test_spanish_opens_what_it_asks() -> None:
+    assert [
+        text
+        for _msgid, text in texts("es")
+        if text.count("¿") != text.count("?") or text.count("¡") != text.count("!")
+    ] == []
+
+
+def test_arabic_has_its_own_comma_and_question_mark() -> None:
+    assert [text for _msgid, text in texts("ar") if re.search("[,;?]", text)] == []
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_a_sentence_ends_as_its_original_does(locale: str) -> None:
+    ends = {".": ".。", ":": ":：", "…": "…", "?": "?？؟"}
+    for msgid, text in texts(locale):
+        if msgid[-1] in ends:
+            assert text[-1] in ends[msgid[-1]], (msgid, text)
+        else:
+            assert text[-1] not in "。：？؟", (msgid, text)
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_django_finds_the_translation_of_a_language(code: str) -> None:
+    with translation.override(code):
+        assert gettext("The payment was declined") == expected(code, "The payment was declined")
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_the_usual_names_of_methods_are_translated(code: str) -> None:
+    with translation.override(code):
+        assert [gettext(name) for name in METHOD_NAMES] == [expected(code, name) for name in METHOD_NAMES]
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_a_decline_is_told_in_the_language_of_the_cart(code: str) -> None:
+    assert decline_text("errors.card.expired", code) == expected(
+        code, "Your card has expired. No money was taken."
+    )
+
+
+def expected(code: str, msgid: str) -> str:
+    (entry,) = (entry for entry in catalogue(to_locale(code)) if entry.msgid == msgid)
+    assert entry.msgstr
+    return str(entry.msgstr)
+
+
+HEADER = """
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\\n"
+
+"""
+GOOD = 'msgid "Pay {total}"\nmsgstr "{total} zahlen"\n'
+PLURAL = 'msgid "{n} item"\nmsgid_plural "{n} items"\n'
+
+
+def found(
+    tmp_path: Path, entry: str, *, compiled: bool = True, source: str = GOOD, header: str = HEADER
+) -> list[str]:
+    """What the script says of a file that holds an entry while the source holds another."""
+    committed, fresh = tmp_path / "django.po", tmp_path / "fresh.po"
+    committed.write_text(header + entry)
+    fresh.write_text(HEADER + source)
+    if compiled:
+        polib.pofile(str(committed)).save_as_mofile(str(committed.with_suffix(".mo")))
+    return list(script.problems(committed, fresh))
+
+
+def test_a_file_in_order_has_no_problem(tmp_path: Path) -> None:
+    assert found(tmp_path, GOOD) == []
+    assert found(tmp_path, PLURAL + 'msgstr[0] "ein Artikel"\nmsgstr[1] "{n} Artikel"\n', source=PLURAL) == []
+
+
+@pytest.mark.parametrize(
+    "entry,source,problem",
+    [
+        ("", GOOD, "not in the file"),
+        (GOOD, "", "not in the source any more"),
+        ("#, fuzzy\n" + GOOD, GOOD, "fuzzy"),
+        ('msgid "Pay {total}"\nmsgstr ""\n', GOOD, "not translated"),
+        ('msgid "Pay {total}"\nmsgstr "Zahlen"\n', GOOD, "other placeholders"),
+        ('msgid "Pay {total}"\nmsgstr "{summe} zahlen"\n', GOOD, "other placeholders"),
+        (
+            'msgid "Pay %(sum)s"\nmsgstr "%(sum) zahlen"\n',
+            'msgid "Pay %(sum)s"\nmsgstr ""\n',
+            "other placeholders",
+        ),
+        ('msgid "<b>Now</b>"\nmsgstr "<b>Jetzt"\n', 'msgid "<b>Now</b>"\nmsgstr ""\n', "other placeholders"),
+        (PLURAL + 'msgstr[0] "ein Artikel"\nmsgstr[1] "Artikel"\n', PLURAL, "other placeholders"),
+        (PLURAL + 'msgstr[0] "{x} Artikel"\nmsgstr[1] "{n} Artikel"\n', PLURAL, "other placeholders"),
+        (PLURAL + 'msgstr[0] "{n} Artikel"\n', PLURAL, "not 2 plural forms"),
+        (PLURAL + 'msgstr[0] "{n}"\nmsgstr[1] "{n}"\nmsgstr[2] "{n}"\n', PLURAL, "not 2 plural forms"),
+    ],
+)
+def test_a_defect_of_an_entry_is_told_with_the_string(
+    tmp_path: Path, entry: str, source: str, problem: str
+) -> None:
+    (told,) = found(tmp_path, entry, source=source)
+    assert told.startswith(f"{problem}: ")
+
+
+def test_a_file_that_is_not_compiled_is_told(tmp_path: Path) -> None:
+    assert found(tmp_path, GOOD, compiled=False) == ["not compiled: run make messages"]
+
+
+def test_a_file_that_was_compiled_before_it_was_changed_is_told(tmp_path: Path) -> None:
+    found(tmp_path, GOOD)
+    assert found(tmp_path, GOOD.replace("zahlen", "bezahlen"), compiled=False) == [
+        "not compiled: run make messages"
+    ]
+
+
+def test_a_header_without_plural_forms_is_told(tmp_path: Path) -> None:
+    header = HEADER.replace("Plural-Forms", "Forms")
+    assert found(tmp_path, GOOD, header=header) == ["the header is fuzzy or does not name the plural forms"]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """An app with strings of both kinds, in French and German."""
+    root = tmp_path / "app"
+    (root / "checks").mkdir(parents=True)
+    (root / "templates").mkdir()
+    (root / "pages.py").write_text(
+        'def page():\n    _("Thanks")\n    raise ImproperlyConfigured(\n        _("No key")\n    )\n'
+    )
+    (root / "checks" / "site.py").write_text('_("Wrong setting")\n_("Thanks")\n')
+    (root / "templates" / "page.html").write_text('{% load i18n %}{% translate "Pay" %}')
+    for language in ("de", "fr"):
+        folder = root / "locale" / language / "LC_MESSAGES"
+        folder.mkdir(parents=True)
+        (folder / "django.po").write_text(HEADER)
+    return root
+
+
+@pytest.mark.parametrize(
+    "language,strings",
+    [("de", {"Pay", "Thanks"}), ("fr", {"Pay", "Thanks", "No key", "Wrong setting"})],
+)
+def test_what_only_merchants_read_is_for_french_alone(
+    package: Path, tmp_path: Path, language: str, strings: set[str]
+) -> None:
+    copy = script.collected(package, tmp_path / "scratch")
+    collected = polib.pofile(str(copy / "locale" / language / "LC_MESSAGES" / "django.po"))
+    assert {entry.msgid for entry in collected} == strings
+
+
+def test_collecting_changes_nothing_when_nothing_changed(package: Path, tmp_path: Path) -> None:
+    script.collect(package, tmp_path / "first")
+    files = {path: path.read_bytes() for path in package.rglob("django.*o")}
+    script.collect(package, tmp_path / "second")
+    assert files == {path: path.read_bytes() for path in package.rglob("django.*o")}
+    assert len(files) == 4
