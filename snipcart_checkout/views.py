@@ -182,6 +182,11 @@ class CheckoutView(_ShopperPage):
         declined = services.last_declined_payment(self.store, self.session)
         return present_decline(declined, self.language) if declined else ""
 
+    def way_out(self) -> str:
+        """Return where Snipcart leads a shopper whose payment failed, as far as it has said so: else to the cart."""
+        declined = services.last_declined_payment(self.store, self.session)
+        return (declined.return_url if declined else "") or self.session.return_url
+
     def checkout_page(
         self,
         method: Method | None,
@@ -197,6 +202,7 @@ class CheckoutView(_ShopperPage):
             **self.get_context(method, form),
             "notice": notice,
             "decline": decline,
+            **({"back_url": self.way_out()} if notice == "limit" else {}),
         }
         return self.page(self.get_template_names(method), context, self.language, status=status)
 

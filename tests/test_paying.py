@@ -513,6 +513,16 @@ def test_after_the_tenth_decline_the_page_has_no_form(
     assert "<form" not in shopper.open(session).content.decode()
 
 
+def test_after_the_tenth_decline_the_way_out_is_the_one_that_snipcart_named(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+
+    last = declined_ten_times(shopper, provider, shopper.open(session))
+
+    assert f'href="https://shop.example/#/order/{session.id}"' in last.content.decode()
+
+
 def test_an_eleventh_try_is_not_charged(shopper: Shopper, snipcart: StandIn, provider: Provider) -> None:
     page = shopper.open(snipcart.session())
     declined_ten_times(shopper, provider, page)

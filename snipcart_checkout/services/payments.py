@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import DatabaseError, IntegrityError
 from django.utils import timezone
@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _State = Payment.State
+_CLAIMS: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,24 +115,28 @@ def _say_unfinished(payment: Payment, error: Exception) -> None:
 
 
 def _claim(order: Order) -> tuple[Payment, bool]:
+    """Begin a payment, unless the session has a live one, which is returned instead, with False."""
+    for _ in range(_CLAIMS):
+        try:
+            return _begin(order), True
+        except IntegrityError:
+            stands = find_live_payment(order.store, order.session)
+        except _NoTriesLeft:
+            stands = last_declined_payment(order.store, order.session)
+        if stands:
+            return stands, False
+        # The one that was live a moment ago may have been declined since: then this try may begin.
+    raise DatabaseError("the payments of the session keep changing")
+
+
+def _begin(order: Order) -> Payment:
     """Commit the right to charge; the unique live key decides who has it."""
     # Read outside of the commit: on SQLite a transaction that reads first may not be let to write.
     abandoned = _find_abandoned(order)
-    try:
-        payment = commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order))
-        say(
-            logging.INFO,
-            "payment %s: %s -> charging (shopper)",
-            payment.reference,
-            _State.ABANDONED if abandoned else "new",
-        )
-        return payment, True
-    except IntegrityError:
-        live = find_live_payment(order.store, order.session)
-    except _NoTriesLeft:
-        live = last_declined_payment(order.store, order.session)
-    # The one that was live a moment ago may have been declined since: then this try may begin.
-    return (live, False) if live else _claim(order)
+    payment = commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order))
+    previous = _State.ABANDONED if abandoned else "new"
+    say(logging.INFO, "payment %s: %s -> charging (shopper)", payment.reference, previous)
+    return payment
 
 
 class _NoTriesLeft(Exception):
