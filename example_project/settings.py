@@ -114,7 +114,9 @@ if SANDBOX:
     everything = {"example_dummy": DUMMY, "example_piggypay": PIGGYPAY, "example_transfer": TRANSFER}
     METHODS = {"live": everything, "test": everything}
 
-SHOP_HOSTS = env.list("SHOP_HOSTS", default=[HERE.removeprefix("http://")])
+# The sandbox's shop is on this very server, under both of its names.
+HERE_AS_SHOP = [HERE.removeprefix("http://"), HERE.removeprefix("http://").replace("127.0.0.1", "localhost")]
+SHOP_HOSTS = env.list("SHOP_HOSTS", default=HERE_AS_SHOP)
 
 
 # Two keys, so that one can be regenerated while the other is in use.

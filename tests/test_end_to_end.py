@@ -220,6 +220,19 @@ class TestPiggyPay:
         visitor.sees("Paid", "processed")
         assert visitor.shop.payments(session) == ["paid"]
 
+    def test_a_tab_closed_at_the_provider_loses_nothing(
+        self, visitor: Visitor, visit: Callable[..., Visitor]
+    ) -> None:
+        self.arrive(visitor)
+        visitor.page.close()
+        provider = visit()
+        provider.open("/piggypay/")
+        provider.page.get_by_role("button", name="Approve").first.click()
+        expect(provider.page.locator("main tbody tr").first).to_contain_text("HTTP 204")
+        session = provider.open_latest_order()
+        provider.sees("Paid", "processed")
+        assert provider.shop.payments(session) == ["paid"]
+
 
 def test_a_bank_transfer_is_marked_as_received_in_the_admin(visitor: Visitor) -> None:
     visitor.arrive("example_transfer")
@@ -302,6 +315,42 @@ def test_in_french_and_in_the_dark_everything_is_french(visit: Callable[..., Vis
     visitor.look("fr-faults")
     visitor.open("/sandbox/dashboard/gateway/")
     visitor.look("fr-gateway")
+
+
+@pytest.mark.parametrize(
+    "currency, language, total, part, left",
+    [("JPY", "ja", "￥2,900", "900", "¥2,000"), ("KWD", "ar", "5.875", "0.125", "5.750")],
+)
+def test_the_test_half_pays_in_any_currency_and_language(
+    visitor: Visitor, currency: str, language: str, total: str, part: str, left: str
+) -> None:
+    visitor.put_into_cart("mug")
+    visitor.page.locator("select[name=currency]").select_option(currency)
+    visitor.page.locator("select[name=language]").select_option(language)
+    visitor.page.get_by_text("How Snipcart behaves").click()
+    visitor.page.locator("select[name=mode]").select_option("test")
+    visitor.go_to_payment()
+    visitor.choose("example_dummy")
+    expect(visitor.page.locator("html")).to_have_attribute("lang", language)
+    expect(visitor.page.get_by_role("banner")).to_contain_text("TEST")
+    visitor.sees(total)
+    visitor.look(f"{language}-checkout")
+    visitor.pay()
+    visitor.arrive_at_order()
+    visitor.sees("is paid")
+    visitor.open_order()
+    visitor.refund(part)
+    visitor.sees(f"{left} are left")
+
+
+def test_the_shop_works_under_its_other_name_too(visitor: Visitor) -> None:
+    visitor.page.goto(f"{visitor.shop.url.replace('127.0.0.1', 'localhost')}/sandbox/")
+    visitor.page.locator("button[name=add][value=mug]").click()
+    visitor.go_to_payment()
+    visitor.choose("example_dummy")
+    visitor.pay()
+    visitor.arrive_at_order()
+    visitor.sees("is paid")
 
 
 def test_the_gallery_shows_each_page_light_and_dark(visit: Callable[..., Visitor]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import responses
+from django.apps import apps
 from django.core.cache import cache
 from django.core.checks import run_checks
 from django.test import Client
@@ -623,3 +624,7 @@ def test_the_sandbox_imports_nothing_of_the_app_that_it_is_for() -> None:
     for path in package.rglob("*.py"):
         ours = re.findall(r"(?:from|import) (snipcart_checkout[\w.]*)", path.read_text())
         assert {name.split(".")[1] for name in ours} <= {"sandbox"}, path
+
+
+def test_the_sandbox_keeps_no_tables() -> None:
+    assert not list(apps.get_app_config("snipcart_sandbox").get_models())
