@@ -285,6 +285,16 @@ class Refund(models.Model):
         return amount_of(self.minor_units, self.payment.currency)
 
 
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events, which nobody changes or takes back."""
+
+    def update(self, **_changes: Any) -> int:
+        raise TypeError("an event is written once")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("an event stays")
+
+
 class Event(models.Model):
     """One thing that happened to a payment, and on whose word. Written once, never changed."""
 
@@ -293,6 +303,8 @@ class Event(models.Model):
     name = models.CharField(_("what"), max_length=50)
     source = models.CharField(_("whose word"), max_length=150)
     data = models.JSONField(_("details"), default=dict, blank=True, encoder=DjangoJSONEncoder)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("event")
@@ -305,4 +317,7 @@ class Event(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise TypeError("an event is written once")
-        super().save(*args, **kwargs)
+        super().save(*args, **{**kwargs, "force_insert": True})
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("an event stays")
