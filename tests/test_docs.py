@@ -13,12 +13,19 @@ from django.core.management import get_commands
 
 import snipcart_checkout
 from snipcart_checkout import conf, exceptions, signals, urls
+from snipcart_checkout.backends import base
+from snipcart_checkout.backends.base import PaymentBackend
+from snipcart_checkout.backends.stripe.checks import OPTIONS as STRIPE_OPTIONS
+from snipcart_checkout.backends.stripe.notifications import EVENTS
+from snipcart_checkout.testing.endpoints import ENDPOINTS
+from snipcart_checkout.testing.faults import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 PACKAGE = Path(snipcart_checkout.__file__).parent
 DERIVED = {"name", "complete", "id"}  # fields of the values in conf that are no settings of their own
 
@@ -93,9 +100,38 @@ def test_every_import_in_the_readme_works() -> None:
                 assert not [name for name in names if not hasattr(module, name)]
 
 
-def test_every_link_of_the_readme_into_the_repository_leads_somewhere() -> None:
-    targets = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", README)
-    assert not [target for target in targets if not (ROOT / target).exists()]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_into_the_repository_leads_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), anchor
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_docs_of_stripe_name_every_option_and_event() -> None:
+    text = (ROOT / "docs/stripe.md").read_text()
+    assert not {option for option in STRIPE_OPTIONS if f"| `{option}` |" not in text}
+    assert not [event for event in EVENTS if f"\n{event}\n" not in text]
+
+
+def test_the_docs_of_the_tests_name_every_fault_and_endpoint() -> None:
+    text = (ROOT / "docs/testing.md").read_text()
+    assert not [name for name in (*FAULTS, *ENDPOINTS) if f"`{name}`" not in text]
+
+
+def test_the_docs_of_backends_name_all_that_a_backend_may_have() -> None:
+    text = (ROOT / "docs/backends.md").read_text()
+    assert not [name for name in vars(PaymentBackend) if not name.startswith("_") and name not in text]
+    assert not [
+        value
+        for value in base.__all__
+        if value[0].isupper() and not value.endswith("Result") and value not in text
+    ]
 
 
 def test_the_changelog_opens_with_what_is_unreleased() -> None:

@@ -77,7 +77,10 @@ class Paid:
 
 @dataclass(frozen=True)
 class Pending:
-    """The provider accepted the payment, and the money may come later."""
+    """The provider accepted the payment, and the money may come later.
+
+    ``instructions`` is plain text for the shopper, in the language of the charge: how to pay, line by line.
+    """
 
     transaction_id: str
     instructions: str = ""
@@ -175,7 +178,12 @@ class PaymentBackend(ABC):
         """Take the money, at most once per ``charge.reference``. Raise for "we do not know"."""
 
     def lookup(self, charge: Charge) -> LookupResult:
-        """Tell what came of a charge. Called only where ``can_lookup`` is true. Raise for "we do not know"."""
+        """Tell what came of a charge. Called only where ``can_lookup`` is true. Raise for "we do not know".
+
+        What the shopper has not finished at the provider is Pending as long as he may be at it. Once
+        ``charge.shopper_returned``, Pending places the order, so it is for money that is on its way: end at the
+        provider what nobody paid and return Declined, or raise.
+        """
         raise TypeError(f"{type(self).__name__} cannot look up charges")
 
     def refund(self, refund: RefundRequest) -> RefundResult:
@@ -185,7 +193,8 @@ class PaymentBackend(ABC):
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notification:
         """Verify a provider's message and return the charge that it names.
 
-        Raises NotificationRefused, or anything else, for a message that is not the provider's.
+        Raises NotificationRefused, or anything else, for a message that is not the provider's. A genuine one about
+        anything but a charge of ours may name any other UUID: it is heard and forgotten.
         """
         raise TypeError(f"{type(self).__name__} takes no notifications")
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core import checks
+from django.core.checks import CheckMessage
 
 from snipcart_checkout.backends.base import (
     Charge,
@@ -110,7 +110,7 @@ class StripeBackend(PaymentBackend):
         """Return the charge of an event that Stripe signed within the last five minutes."""
         return Notification(reference_of(headers, body, self._texts("WEBHOOK_SECRETS")))
 
-    def check(self) -> list[checks.CheckMessage]:
+    def check(self) -> list[CheckMessage]:
         """Check every option, without asking Stripe."""
         return check_options(self)
 
