@@ -126,6 +126,19 @@ SANDBOX_KEYS = {
 }
 
 
+def card(mode: str) -> dict[str, dict[str, Any]]:
+    """Cards by Stripe, for a half that has a key of Stripe in the environment."""
+    key = env.str(f"{mode.upper()}_STRIPE_SECRET_KEY", default="")
+    if not key:
+        return {}
+    options = {
+        "SECRET_KEY": key,
+        "WEBHOOK_SECRETS": env.list(f"{mode.upper()}_STRIPE_WEBHOOK_SECRETS", default=[]),
+    }
+    backend = "snipcart_checkout.backends.stripe.StripeBackend"
+    return {"example_card": {"BACKEND": backend, "NAME": _("Card"), "OPTIONS": options}}
+
+
 def store(mode: str) -> dict[str, Any]:
     """One half of Snipcart's configuration; its keys come from the environment, or are the sandbox's."""
     prefix = mode.upper()
@@ -136,7 +149,7 @@ def store(mode: str) -> dict[str, Any]:
             f"{prefix}_STORE_SECRET_KEY", default=f"sandbox-{mode}-secret-of-the-store"
         ),
         "SHOP_HOSTS": SHOP_HOSTS,
-        "METHODS": METHODS[mode],
+        "METHODS": {**card(mode), **METHODS[mode]},
     }
 
 

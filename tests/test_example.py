@@ -65,7 +65,7 @@ def test_it_uses_the_public_surface_only() -> None:
 def test_the_env_file_names_every_variable_that_the_settings_read() -> None:
     settings = (EXAMPLE / "settings.py").read_text()
     read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', settings))
-    prefixed = re.findall(r'env\.\w+\(\s*f"\{prefix\}(\w+)"', settings)
+    prefixed = re.findall(r'env\.\w+\(\s*f"\{(?:prefix|mode\.upper\(\))\}(\w+)"', settings)
     read |= {f"{mode}{name}" for name in prefixed for mode in ("LIVE", "TEST")}
     assert set(re.findall(r"^(?:# )?([A-Z_]+)=", ENV_EXAMPLE, re.M)) == read
 
@@ -78,11 +78,24 @@ def test_without_an_env_file_it_runs_with_the_sandbox() -> None:
 def test_with_its_env_file_filled_in_nothing_is_wrong_and_the_doctor_prints_what_to_paste(live: str) -> None:
     checked = manage("check", "--fail-level", "WARNING", env_file=live)
     assert checked.returncode == 0, checked.stderr
+    manage("migrate", env_file=live)
     said = manage("snipcart_doctor", "--offline", env_file=live)
     assert said.returncode == 0, said.stdout
     for mode in ("live", "test"):
         assert f"https://pay.shop.example/checkout/{mode}/payment-methods/\n" in said.stdout
     assert "Nothing is wrong." in said.stdout
+
+
+def test_a_key_of_stripe_adds_cards_to_its_half(live: str) -> None:
+    stripe = {
+        "LIVE_STRIPE_SECRET_KEY": "sk_live_" + "a1" * 20,
+        "LIVE_STRIPE_WEBHOOK_SECRETS": "whsec_" + "b2" * 20,
+    }
+    checked = manage("check", "--fail-level", "WARNING", env_file=live, **stripe)
+    assert checked.returncode == 0, checked.stderr
+    said = manage("snipcart_doctor", "--offline", env_file=live, **stripe)
+    assert "https://pay.shop.example/checkout/live/notifications/example_card/\n" in said.stdout
+    assert "checkout/test/notifications/example_card" not in said.stdout
 
 
 def test_a_live_shop_has_neither_sandbox_nor_dummy_nor_a_door_without_password(live: str) -> None:
