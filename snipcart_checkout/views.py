@@ -153,8 +153,7 @@ class CheckoutView(_ShopperPage):
         declined = services.last_declined_payment(self.store, self.session)
         if declined is None:
             return self.checkout_page(method, self.form_of(method))
-        services.give_up(declined)
-        return self.to_payment(declined)
+        return self.to_payment(services.give_up(declined))
 
     def charge(self, method: Method, form: forms.Form) -> HttpResponse:
         """Pay, and lead to where the outcome is shown."""
@@ -293,8 +292,7 @@ class PaymentView(_ShopperPage):
             return self.problem(Problem.NO_SUCH_PAGE)
         if "give_up" not in request.POST:
             return self.http_method_not_allowed(request)
-        services.give_up(payment)
-        return self.to_payment(payment)
+        return self.to_payment(services.give_up(payment))
 
 
 class PaymentReturnView(_ShopperPage):

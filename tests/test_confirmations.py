@@ -588,26 +588,42 @@ def test_what_another_process_is_sending_is_left_to_it(snipcart: StandIn, provid
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_answer_that_comes_after_another_process_took_over_changes_nothing(
-    provider: Provider, settings: Any, unresolved: list[Payment]
+@pytest.mark.parametrize("other, status", [(None, _Status.TOLD), ("cut-after", _Status.OWED)])
+def test_a_refusal_that_comes_after_another_process_took_over_changes_nothing(
+    provider: Provider, settings: Any, unresolved: list[Payment], other: str | None, status: str
 ) -> None:
     with StandIn(accepts_repeats=False) as strict:
         settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **strict.settings}
-        # The first waits so long for its answer that its lease runs out; the second is told first.
+        # The first waits so long for its answer that its lease runs out; the second is recorded first.
         strict.meanwhile("payment", _take_over)
+        if other:
+            strict.fail("payment", other)
 
         payment = pay(strict)
 
         assert [call.endpoint for call in strict.calls[-2:]] == ["payment", "payment"]
-        assert owed(payment).status == _Status.TOLD
+        assert owed(payment).status == status
         assert unresolved == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_comes_after_another_process_failed_is_taken(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    snipcart.meanwhile("payment", _take_over)
+    snipcart.fail("payment", 500)
+
+    payment = pay(snipcart)
+
+    assert owed(payment).status == _Status.TOLD
+    assert Payment.objects.get().return_url
 
 
 def _take_over() -> None:
     # Called in the stand-in's thread, which has a connection of its own.
     try:
         Confirmation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-        assert deliver_due() == 1
+        deliver_due()
     finally:
         connection.close()
 

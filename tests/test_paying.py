@@ -628,16 +628,28 @@ def test_giving_up_needs_the_csrf_token(shopper: Shopper, snipcart: StandIn, pro
 def test_a_session_is_told_once_that_it_failed(
     shopper: Shopper, snipcart: StandIn, provider: Provider
 ) -> None:
-    session = snipcart.session()
     provider.script(charge="declined")
-    page = shopper.pay(session)
+    page = shopper.pay(snipcart.session())
     shopper.press(page)
     first, second = Payment.objects.order_by("created_at")
+    status = shopper.look(first)
 
     for payment in (first, second, first):
-        status = shopper.look(payment)
-        shopper.press(status, address_of(payment), give_up="1")
+        assert shopper.press(status, address_of(payment), give_up="1").status_code == 303
 
+    assert len(snipcart.calls_to("payment")) == 1
+
+
+def test_a_session_that_was_given_up_is_not_told_again_at_the_limit(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined")
+    page = shopper.pay(snipcart.session())
+    shopper.press(page, give_up="1")
+
+    declined_ten_times(shopper, provider, page)
+
+    assert Payment.objects.count() == 10
     assert len(snipcart.calls_to("payment")) == 1
 
 
@@ -651,8 +663,9 @@ def test_giving_up_does_nothing_while_a_later_try_is_live(
     provider.script(charge="pending")
     shopper.press(declined)
 
-    shopper.press(status, address_of(first), give_up="1")
+    answer = shopper.press(status, address_of(first), give_up="1")
 
+    assert answer["Location"] == address_of(Payment.objects.get(state=_State.WAITING))
     assert [told["state"] for told in snipcart.confirmations] == ["processing"]
 
 

@@ -247,14 +247,16 @@ def _finish(
     return_url: str = "",
     **changes: object,
 ) -> bool:
-    """Commit a confirmation's new status with its event; False when another process took it over meanwhile."""
+    """Commit a confirmation's new status with its event; False when another process was faster."""
     now = timezone.now()
     payment = confirmation.payment
 
+    # Heard is heard, whoever sent it; anything else counts only as long as nobody else is sending.
+    is_told = status == Confirmation.Status.TOLD
+    owed = Confirmation.objects.owed().filter(pk=confirmation.pk) if is_told else _still_ours(confirmation)
+
     def work() -> bool:
-        if not _still_ours(confirmation).update(
-            status=status, lease_until=None, finished_at=now, due_at=now, **changes
-        ):
+        if not owed.update(status=status, lease_until=None, finished_at=now, due_at=now, **changes):
             return False
         if return_url:
             Payment.objects.filter(pk=payment.pk).update(return_url=return_url, updated_at=now)

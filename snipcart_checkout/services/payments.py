@@ -201,17 +201,19 @@ def _take_up(payment: Payment, order: Order) -> Payment:
     return payment
 
 
-def give_up(payment: Payment) -> None:
+def give_up(payment: Payment) -> Payment:
     """Tell Snipcart that a declined payment failed, because the shopper goes back to the shop.
 
-    Does nothing when a later payment of the session is live. A session is told once that it failed.
+    Does nothing when a later payment of the session is live, which is then returned: it is what came of the order.
+    A session is told once that it failed.
     """
     try:
         owed = commit(lambda: _owe_failed(payment))
     except IntegrityError:
-        return
+        return Payment.objects.filter(live_key=payment.session_key).first() or payment
     if owed:
         deliver_session(payment.session_key, at_once=True)
+    return payment
 
 
 def _owe_failed(payment: Payment) -> bool:
@@ -237,7 +239,7 @@ def settle_return(payment: Payment) -> None:
         # Its page no longer sends the shopper to the provider.
         commit(lambda: Payment.objects.filter(pk=payment.pk).update(asked_at=timezone.now()))
         _look_up(payment, source="return")
-    except DatabaseError as error:
+    except Exception as error:  # whatever it is, the page of the payment is where the shopper belongs
         _say_unfinished(payment, error)
 
 
