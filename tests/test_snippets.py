@@ -1,7 +1,7 @@
 """A stranger pastes everything that README and docs show into a new project, and all of it works.
 
-A snippet whose first line is ``# name.py`` is that file, settings and URLs are the project's, and the others are a test
-module per page, in their order.
+A snippet whose first line is ``# name.py`` is that file. Settings and URLs of the README are the project's, those of a page
+in docs come on top of them. All others are a test module per page, in their order.
 """
 
 from __future__ import annotations
@@ -65,19 +65,18 @@ def find(*, key):
 def refund(*, key, payment, amount):
     return refunds.setdefault(key, Answer(f"refund-{key}"))
 """
-# The stores that the pages speak of, beside what a page itself puts into the settings.
-CARD_SETTINGS = """
-from settings import *
-SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"] = {
-    "shop_card": {"BACKEND": "card.CardBackend", "NAME": "Card"}
-}
-"""
+# The method of which the pages' tests speak.
 CARD = """
 from django import forms
 from test_backends import AcmeBackendWithMore
 
 class CardBackend(AcmeBackendWithMore):
     form_class = forms.Form
+"""
+CARD_SETTINGS = """
+from settings import *
+METHODS = {"shop_card": {"BACKEND": "card.CardBackend", "NAME": "Card"}}
+SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"] = METHODS
 """
 
 
@@ -86,8 +85,13 @@ def snippets(page: Path, language: str = "python") -> list[str]:
     return [str(snippet) for snippet in found]
 
 
-def is_settings(snippet: str) -> bool:
-    return re.search(r"^(INSTALLED_APPS|METHODS|SNIPCART_CHECKOUT)\b", snippet, re.MULTILINE) is not None
+def kind(snippet: str) -> str:
+    if named := re.match(r"# (\w+\.py)\n", snippet):
+        return named[1]
+    if "urlpatterns" in snippet:
+        return "urls"
+    is_settings = re.search(r"^ *(INSTALLED_APPS|METHODS|SNIPCART_CHECKOUT) ", snippet, re.MULTILINE)
+    return "settings" if is_settings else "tests"
 
 
 def runnable(snippet: str) -> str:
@@ -98,38 +102,46 @@ def runnable(snippet: str) -> str:
     return opening + textwrap.indent(snippet, "    ")
 
 
+def pasted(page: Path) -> dict[str, str]:
+    """The files of the project that come from a page: its tests, its settings and URLs on top of the README's."""
+    parts: dict[str, str] = {}
+    for snippet in snippets(page):
+        parts[kind(snippet)] = parts.get(kind(snippet), "") + f"\n\n{runnable(snippet)}"
+    tests = "from test_backends import AcmeBackend\n" if page.stem == "testing" else ""
+    files = {f"test_{page.stem.lower()}.py": f"import acme\n{tests}{parts.pop('tests', '')}"}
+    if page.stem == "README":
+        return files | {"settings.py": SETTINGS + parts["settings"], "urls.py": parts["urls"]}
+    if settings := parts.pop("settings", ""):
+        if "METHODS = " in settings:
+            settings += 'SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"] = METHODS\n'
+        files[f"{page.stem}_settings.py"] = f"from settings import *\nfrom settings import _, env\n{settings}"
+    if urls := parts.pop("urls", ""):
+        usual = (
+            "from django.conf import settings\nfrom django.urls import include, path\nfrom urls import *\n"
+        )
+        files[f"{page.stem}_urls.py"] = usual + urls
+        files[f"{page.stem}_settings.py"] += f'\nROOT_URLCONF = "{page.stem}_urls"\n'
+    return files | parts
+
+
+VARIANTS = {
+    name.removesuffix(".py") for page in PAGES for name in pasted(page) if name.endswith("settings.py")
+}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project into which everything was pasted."""
     directory = tmp_path_factory.mktemp("stranger")
-    settings, urls, stripe = SETTINGS, "", ""
-    for page in PAGES:
-        module = "import acme\n"
-        if page.stem == "testing":
-            module += "from test_backends import AcmeBackend\n"
-        for snippet in snippets(page):
-            if named := re.match(r"# (\w+\.py)\n", snippet):
-                (directory / named[1]).write_text(snippet)
-            elif "urlpatterns" in snippet:
-                urls += snippet
-            elif page.stem == "stripe":
-                stripe += snippet
-            elif is_settings(snippet):
-                settings += snippet
-            else:
-                module += f"\n\n{runnable(snippet)}"
-        (directory / f"test_{page.stem.lower()}.py").write_text(module)
-    pasted = {
+    files = {
         "acme.py": ACME,
-        "settings.py": settings,
         "card.py": CARD,
         "card_settings.py": CARD_SETTINGS,
-        "stripe_settings.py": "from settings import *\nfrom settings import _, env\n"
-        f'{stripe}\nSNIPCART_CHECKOUT["STORES"]["live"]["METHODS"] = METHODS\n',
-        "urls.py": urls,
         "manage.py": (ROOT / "manage.py").read_text().replace("example_project.settings", "settings"),
     }
-    for name, text in pasted.items():
+    for page in PAGES:
+        files |= pasted(page)
+    for name, text in files.items():
         (directory / name).write_text(text)
     return directory
 
@@ -159,7 +171,7 @@ def test_every_snippet_works(project: Path) -> None:
     assert not re.search(r"skipped|warning", done.stdout)
 
 
-@pytest.mark.parametrize("settings", ["settings", "card_settings", "stripe_settings"])
+@pytest.mark.parametrize("settings", sorted({"card_settings", *VARIANTS}))
 def test_the_settings_pass_every_check(project: Path, settings: str) -> None:
     done = run(project, "manage.py", "check", "--fail-level", "WARNING", settings=settings)
     assert done.returncode == 0, done.stdout + done.stderr
