@@ -45,7 +45,7 @@ SCRIPTS: Final = (
             "Shows that a payment is being sent, keeps a second press from sending it again, and looks for news of "
             "a payment that is being checked. The pages work without it."
         ),
-        integrity="sha384-gEcV2mjLGirPGeL+KQfQPnDeaOddn2HTxDRqzZ8iFne2U5klUs9QbBHFcUsDLumx",
+        integrity="sha384-o2Nb+lmLG//oA7EXKC4Uu2iDqAyxA/5hMvk+oP2EJyggFfI8bLy3pkZNy5mTJYJj",
     ),
 )
 

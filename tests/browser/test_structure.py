@@ -141,5 +141,6 @@ def test_without_a_stylesheet_the_order_reads_sensibly_and_can_be_paid(site: Sit
              "ada@example.org", "Order reference", "Total to pay", "Credit card", "Pay €90.12", "Questions"]  # fmt: skip
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
+    assert "One moment" not in text
     press_pay(page)
     assert Payment.objects.get().state == "paid"

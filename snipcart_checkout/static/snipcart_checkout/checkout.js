@@ -32,10 +32,11 @@
 
   document.querySelector("[role=alert][autofocus]")?.focus();
 
-  // The stylesheet shows the lines on a wide screen in any case; this tells assistive technology.
-  if (matchMedia("(min-width: 900px)").matches) {
-    for (const fold of document.querySelectorAll(".sc-fold")) fold.open = true;
-  }
+  // The stylesheet shows the lines on a wide screen and on paper in any case; this tells assistive technology, and
+  // browsers that do not know ::details-content.
+  const unfold = () => document.querySelectorAll(".sc-fold").forEach((fold) => (fold.open = true));
+  if (matchMedia("(min-width: 900px)").matches) unfold();
+  addEventListener("beforeprint", unfold);
 
   const card = document.querySelector("[data-sc-poll]");
   const state = (shown) => `${shown.dataset.scState} ${"scPoll" in shown.dataset}`;
