@@ -17,6 +17,7 @@ from snipcart_checkout.backends import base
 from snipcart_checkout.backends.base import PaymentBackend
 from snipcart_checkout.backends.stripe.checks import OPTIONS as STRIPE_OPTIONS
 from snipcart_checkout.backends.stripe.notifications import EVENTS
+from snipcart_checkout.testing import StandIn
 from snipcart_checkout.testing.endpoints import ENDPOINTS
 from snipcart_checkout.testing.faults import FAULTS
 
@@ -122,6 +123,11 @@ def test_the_docs_of_stripe_name_every_option_and_event() -> None:
 def test_the_docs_of_the_tests_name_every_fault_and_endpoint() -> None:
     text = (ROOT / "docs/testing.md").read_text()
     assert not [name for name in (*FAULTS, *ENDPOINTS) if f"`{name}`" not in text]
+
+
+def test_the_docs_of_the_tests_name_all_that_the_stand_in_offers() -> None:
+    text = (ROOT / "docs/testing.md").read_text()
+    assert not [name for name in vars(StandIn) if not name.startswith("_") and f"snipcart.{name}" not in text]
 
 
 def test_the_docs_of_backends_name_all_that_a_backend_may_have() -> None:

@@ -225,6 +225,14 @@ class TestConfirmations:
         assert len(snipcart.confirmations) == 1
         assert len(snipcart.calls_to("payment")) == 2
 
+    def test_repeats_may_be_refused_from_some_moment_on(
+        self, snipcart: StandIn, http: requests.Session
+    ) -> None:
+        session = snipcart.session()
+        statuses = [tell(http, snipcart, outcome(session)).status_code for _ in range(2)]
+        snipcart.refuse_repeats()
+        assert [*statuses, tell(http, snipcart, outcome(session)).status_code] == [200, 200, 400]
+
     @pytest.mark.parametrize(
         "wrong, hint",
         [

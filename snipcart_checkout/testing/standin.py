@@ -162,6 +162,10 @@ class StandIn:
         """
         self._add(endpoint, _Plan(times=times, action=action))
 
+    def refuse_repeats(self) -> None:
+        """Refuse with 400 from now on a confirmation that was recorded already, also when it is the same."""
+        self._snipcart.accepts_repeats = False
+
     def recover(self) -> None:
         """Forget every fault that is still to come."""
         with self._lock:
