@@ -238,7 +238,8 @@ class CheckoutView(_ShopperPage):
         """Return what the CONTEXT hook adds; a broken hook must not cost the merchant an order."""
         try:
             hook = load_hook(get_settings().context)
-            return dict(hook(self.request, self.session, self.store)) if hook else {}
+            with translation.override(self.language.code):
+                return dict(hook(self.request, self.session, self.store)) if hook else {}
         except Exception as error:  # a site's hook may raise anything
             logger.error("CONTEXT failed, the page is shown without it: %s", type(error).__name__)
             return {}

@@ -15,6 +15,7 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from snipcart_checkout.models import Payment
 from snipcart_checkout.testing import StandIn, StandInSession
@@ -314,6 +315,18 @@ def test_the_policy_follows_static_files_and_icons_to_their_origin(
 
     assert "style-src 'self' https://static.example;" in policy
     assert "img-src 'self' https://static.example https://icons.example;" in policy
+
+
+def help_in_the_language_of_the_page(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
+    """A CONTEXT hook that translates at once."""
+    return {"help_text": gettext("Yes")}
+
+
+def test_the_hook_of_the_site_speaks_the_language_of_the_cart(
+    client: Client, snipcart: StandIn, settings: Any
+) -> None:
+    configure(settings, top={"CONTEXT": "tests.test_views.help_in_the_language_of_the_page"})
+    assert "Oui" in text_of(get_page(client, snipcart.session(language="fr-CA")))
 
 
 def test_hostile_names_are_text_and_nothing_else(client: Client, snipcart: StandIn) -> None:

@@ -20,5 +20,5 @@ METHOD_NAMES: Final = (
     gettext_noop("Cheque"),
     gettext_noop("Credit card"),
     gettext_noop("Credit or debit card"),
-    gettext_noop("Test payment"),
+    gettext_noop("Dummy payment"),
 )
