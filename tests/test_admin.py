@@ -449,9 +449,10 @@ def test_a_payments_page_tells_its_story(provider: Provider, snipcart: StandIn, 
         (EVENTS["refund_refunded"], "the provider"),
     ]
     text = text_of(page)
+    assert "None" not in text
     assert "2.30 EUR" in text
     assert str(payment.refunds.get().pk) in text
-    assert "processed: told" in text
+    assert "processed, told" in text
 
 
 def test_every_event_and_reason_that_the_services_write_has_words() -> None:
@@ -496,6 +497,33 @@ def test_work_that_nobody_finishes_is_said_above_the_list(
 
     services.settle()
     assert "seems not to run" not in text_of(boss.get(LIST))
+
+
+def test_the_list_leads_to_the_payments_that_need_a_person(
+    provider: Provider, snipcart: StandIn, boss: Client
+) -> None:
+    pay(snipcart)
+    assert "payment needs a person" not in boss.get(LIST).content.decode()
+    refused = refused_by_snipcart(snipcart)
+
+    page = boss.get(LIST).content.decode()
+
+    assert f'<a href="{LIST}?needs_person=yes">1 payment needs a person</a>' in page
+    assert listed(boss, needs_person="yes") == [refused.pk]
+    assert "payment needs a person" not in boss.get(LIST, {"needs_person": "yes"}).content.decode()
+
+
+def test_the_list_has_no_column_that_says_the_same_in_every_row(
+    provider: Provider, snipcart: StandIn, boss: Client, settings: Any
+) -> None:
+    pay(snipcart)
+    assert {"store", "method"}.isdisjoint(boss.get(LIST).context["cl"].list_display)
+
+    site = settings.SNIPCART_CHECKOUT
+    live = site["STORES"]["live"]
+    both = {**live, "METHODS": {**live["METHODS"], "cash": live["METHODS"]["acme_card"]}}
+    settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": both, "test": both}}
+    assert {"store", "method"} <= set(boss.get(LIST).context["cl"].list_display)
 
 
 def test_what_is_repeated_for_an_hour_is_said_on_the_payments_page(

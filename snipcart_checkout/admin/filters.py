@@ -20,7 +20,7 @@ __all__ = ["CreatedFilter", "NeedsPersonFilter", "ToldFilter"]
 class NeedsPersonFilter(admin.SimpleListFilter):
     """Payments that stay as they are until somebody looks."""
 
-    title = _("needs a person")
+    title = _("whether a person is needed")
     parameter_name = "needs_person"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -81,7 +82,9 @@ class ActingAdmin(ReadOnlyAdmin):
 
     def context_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page of a row shows besides its fields."""
-        return {"staff_actions": self.action_links(request, row)}
+        # The whole id stands among the fields; above them it would lie under the buttons.
+        title = f"{capfirst(self.opts.verbose_name)} {str(row.pk)[:8]}"
+        return {"staff_actions": self.action_links(request, row), "title": title, "subtitle": None}
 
     def action_links(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
         """Return address and label of what the user may do with a row as it is now."""
@@ -138,7 +141,8 @@ class ActingAdmin(ReadOnlyAdmin):
         for row in rows:
             result = self._run(action, row, form, by=request.user.get_username())
             self.log_change(request, row, f"{action.label}: {result.text}")
-            self.message_user(request, f"{str(row)[:8]}: {result.text}", result.level)
+            said = _("%(reference)s: %(result)s") % {"reference": str(row)[:8], "result": result.text}
+            self.message_user(request, said, result.level)
         return self._back(request, rows)
 
     def _run(self, action: StaffAction, row: Any, form: ActionForm, *, by: str) -> Result:

@@ -15,7 +15,7 @@ from snipcart_checkout.admin.actions import REFUND_ACTIONS
 from snipcart_checkout.admin.listing import find_by_reference
 from snipcart_checkout.admin.pages import ActingAdmin
 from snipcart_checkout.admin.readonly import ReadOnlyAdmin
-from snipcart_checkout.admin.words import money
+from snipcart_checkout.admin.words import moment, money, whose_word
 from snipcart_checkout.models import Confirmation, Payment, Refund
 
 __all__ = ["ConfirmationAdmin", "RefundAdmin"]
@@ -52,16 +52,24 @@ class _PartOfPayment(ReadOnlyAdmin):
     @admin.display(description=_("payment"))
     def of_payment(self, row: Confirmation | Refund) -> str:
         """A link to the payment."""
+        return self._link(row, str(row.payment_id))
+
+    @admin.display(description=_("payment"))
+    def short_payment(self, row: Confirmation | Refund) -> str:
+        """A link to the payment, by what people are told on the phone."""
+        return self._link(row, str(row.payment_id)[:8])
+
+    def _link(self, row: Confirmation | Refund, text: str) -> str:
         name = f"admin:{self.opts.app_label}_payment_change"
         url = reverse(name, args=[row.payment_id], current_app=self.admin_site.name)
-        return format_html('<a href="{}">{}</a>', url, row.payment_id)
+        return format_html('<a href="{}">{}</a>', url, text)
 
 
 @admin.register(Confirmation)
 class ConfirmationAdmin(_PartOfPayment):
     """What Snipcart was told, and what it still has to be told. The messages themselves are not shown."""
 
-    list_display = ("state", "status", "tries", "last_status", "due_at", "finished_at", "of_payment")
+    list_display = ("state", "status", "tries", "last_status", "when", "short_payment")
     list_filter: ClassVar[Any] = ("status", "state", "payment__store")
     ordering = ("-pk",)
     fields = (
@@ -77,13 +85,18 @@ class ConfirmationAdmin(_PartOfPayment):
     )
     readonly_fields = ("of_payment",)
 
+    @admin.display(description=_("finished, or next try"), ordering="due_at")
+    def when(self, confirmation: Confirmation) -> str:
+        """When it was told or given up, or when it is told next."""
+        return moment(confirmation.finished_at or confirmation.due_at)
+
 
 @admin.register(Refund)
 class RefundAdmin(_PartOfPayment, ActingAdmin):
     """Money given back, or being given back."""
 
     staff_actions = REFUND_ACTIONS
-    list_display = ("id", "created_at", "amount", "state", "asked_by", "of_payment")
+    list_display = ("short", "created", "amount", "state", "who_asked", "short_payment")
     list_filter: ClassVar[Any] = ("state", "payment__store", "payment__currency")
     search_fields = (*_PartOfPayment.search_fields, "provider_refund_id")
     ordering = ("-created_at",)
@@ -94,11 +107,11 @@ class RefundAdmin(_PartOfPayment, ActingAdmin):
         "state",
         "provider_refund_id",
         "decline_code",
-        "asked_by",
+        "who_asked",
         "created_at",
         "updated_at",
     )
-    readonly_fields = ("id", "of_payment", "amount")
+    readonly_fields = ("id", "of_payment", "amount", "who_asked")
 
     def summary_of(self, row: Refund) -> dict[Any, Any]:
         return {
@@ -107,6 +120,21 @@ class RefundAdmin(_PartOfPayment, ActingAdmin):
             _("amount"): self.amount(row),
             _("state"): row.get_state_display(),
         }
+
+    @admin.display(description=_("id"), ordering="id")
+    def short(self, refund: Refund) -> str:
+        """What people are told on the phone."""
+        return str(refund.pk)[:8]
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, refund: Refund) -> str:
+        """When it was asked for."""
+        return moment(refund.created_at)
+
+    @admin.display(description=_("asked by"), ordering="asked_by")
+    def who_asked(self, refund: Refund) -> str:
+        """Snipcart, or who of the staff."""
+        return whose_word(refund.asked_by)
 
     @admin.display(description=_("amount"), ordering="minor_units")
     def amount(self, refund: Refund) -> str:

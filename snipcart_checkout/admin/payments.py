@@ -11,9 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path
-from django.utils.formats import date_format
-from django.utils.timezone import is_aware, localtime
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from snipcart_checkout import services
 from snipcart_checkout.admin.actions import PAYMENT_ACTIONS
@@ -22,7 +22,8 @@ from snipcart_checkout.admin.filters import CreatedFilter, NeedsPersonFilter, To
 from snipcart_checkout.admin.listing import find_by_reference, totals_of, with_columns
 from snipcart_checkout.admin.pages import ActingAdmin
 from snipcart_checkout.admin.story import open_questions, story_of
-from snipcart_checkout.admin.words import label, money
+from snipcart_checkout.admin.words import label, moment, money, whose_word
+from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import Confirmation, Payment
 from snipcart_checkout.services.journal import say
 
@@ -34,7 +35,7 @@ class PaymentAdmin(ActingAdmin):
     """Every attempt to take the money of an order."""
 
     staff_actions = PAYMENT_ACTIONS
-    list_display = ("short", "created_at", "state", "amount", "refunded", "told", "store", "method")
+    list_display = ("short", "created", "state", "amount", "refunded", "told", "method", "store")
     list_display_links = ("short",)
     list_filter: ClassVar[Any] = (
         NeedsPersonFilter,
@@ -52,15 +53,24 @@ class PaymentAdmin(ActingAdmin):
     ordering = ("-created_at",)
     list_per_page = 50
     fieldsets = (
-        (None, {"fields": (("reference", "state"), ("amount", "refunded"), "told")}),
+        (None, {"fields": ("state", "amount", "refunded", "told")}),
         (
             _("Known as"),
-            {"fields": (("store", "method"), "session_id", ("transaction_id", "provider_reference"))},
+            {
+                "fields": (
+                    "reference",
+                    "session_id",
+                    "transaction_id",
+                    "provider_reference",
+                    "store",
+                    "method",
+                )
+            },
         ),
-        (_("When"), {"fields": (("created_at", "captured_at"), ("updated_at", "resolved_at"))}),
+        (_("When"), {"fields": ("created_at", "captured_at", "resolved_at")}),
     )
     # Shown where there is anything to show.
-    outcome = ("decline_code", "decline_message", "review_reason", "instructions")
+    outcome = ("decline_code", "decline_message", "instructions")
     readonly_fields = ("amount", "refunded", "told")
 
     @admin.display(description=_("reference"), ordering="reference")
@@ -68,28 +78,42 @@ class PaymentAdmin(ActingAdmin):
         """What people are told on the phone."""
         return payment.short_reference
 
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, payment: Payment) -> str:
+        """When the first try began."""
+        return moment(payment.created_at)
+
     @admin.display(description=_("amount"), ordering="minor_units")
     def amount(self, payment: Payment) -> str:
         """The amount with its currency."""
         return money(payment.minor_units, payment.currency)
 
-    @admin.display(description=_("refunded"), ordering="refunded_minor_units", empty_value="")
-    def refunded(self, payment: Any) -> str | None:
+    @admin.display(description=_("refunded"), ordering="refunded_minor_units")
+    def refunded(self, payment: Any) -> str:
         """What went back, and what may have."""
         uncertain = payment.refunded_minor_units - payment.refunds_made
         made = money(payment.refunds_made, payment.currency) if payment.refunds_made else ""
         open_ = (
             _("%(amount)s uncertain") % {"amount": money(uncertain, payment.currency)} if uncertain else ""
         )
-        return ", ".join(filter(None, (made, open_))) or None
+        return ", ".join(filter(None, (made, open_))) or "-"
 
-    @admin.display(description=_("told Snipcart"), empty_value="")
-    def told(self, payment: Any) -> str | None:
+    @admin.display(description="Snipcart")
+    def told(self, payment: Any) -> str:
         """The last confirmation and what became of it."""
         if not payment.told_state:
-            return None
+            return "-"
         state = label(Confirmation.State, payment.told_state)
-        return f"{state}: {label(Confirmation.Status, payment.told_status)}"
+        return f"{state}, {label(Confirmation.Status, payment.told_status)}"
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        # A column that says the same in every row only pushes the others off the screen.
+        stores = get_settings().stores.values()
+        many = {
+            "store": len(stores) > 1,
+            "method": len({id_ for store in stores for id_ in store.methods}) > 1,
+        }
+        return [name for name in self.list_display if many.get(name, True)]
 
     def get_fieldsets(self, request: HttpRequest, obj: Payment | None = None) -> Any:
         known = tuple(name for name in self.outcome if getattr(obj, name, ""))
@@ -115,6 +139,7 @@ class PaymentAdmin(ActingAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if request.method == "GET":
+            self._ask_for_a_person(request)
             self._miss_the_command(request)
         response = super().changelist_view(request, extra_context)
         context = getattr(response, "context_data", None) or {}
@@ -124,15 +149,25 @@ class PaymentAdmin(ActingAdmin):
                 context["export_url"] = self._url("export") + context["cl"].get_query_string()
         return response
 
+    def _ask_for_a_person(self, request: HttpRequest) -> None:
+        count = services.payments_needing_person().count()
+        if count and NeedsPersonFilter.parameter_name not in request.GET:
+            text = ngettext("%(count)d payment needs a person", "%(count)d payments need a person", count)
+            url = f"{self._url('changelist')}?{NeedsPersonFilter.parameter_name}=yes"
+            link = format_html('<a href="{}">{}</a>', url, text % {"count": count})
+            self.message_user(request, link, messages.WARNING)
+
     def _miss_the_command(self, request: HttpRequest) -> None:
         since = services.settling_overdue_since()
         if since is not None:
             text = _("Work has been waiting since %(since)s: snipcart_settle seems not to run.")
-            when = date_format(localtime(since) if is_aware(since) else since, "SHORT_DATETIME_FORMAT")
-            self.message_user(request, text % {"since": when}, messages.WARNING)
+            self.message_user(request, text % {"since": moment(since)}, messages.WARNING)
 
     def context_of(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
-        refunds = [(refund, money(refund.minor_units, row.currency)) for refund in row.refunds.all()]
+        refunds = [
+            (refund, money(refund.minor_units, row.currency), whose_word(refund.asked_by))
+            for refund in row.refunds.all()
+        ]
         return {
             **super().context_of(request, row),
             "questions": open_questions(row),

@@ -9,13 +9,11 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from snipcart_checkout.admin.words import EVENTS, REASONS, SOURCES, Reason, label, money
+from snipcart_checkout.admin.words import EVENTS, REASONS, Reason, label, money, whose_word
 from snipcart_checkout.models import Confirmation, Event, Payment
 from snipcart_checkout.services import attention
 
 __all__ = ["Line", "open_questions", "story_of"]
-
-_STAFF = "staff "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,17 +32,11 @@ def story_of(payment: Payment) -> list[Line]:
         Line(
             at=event.at,
             what=str(EVENTS.get(event.name, event.name)),
-            source=_source(event.source),
+            source=whose_word(event.source),
             details=tuple(_details(event, payment)),
         )
         for event in payment.events.all()
     ]
-
-
-def _source(source: str) -> str:
-    if source.startswith(_STAFF):
-        return _("%(name)s (staff)") % {"name": source.removeprefix(_STAFF)}
-    return str(SOURCES.get(source, source))
 
 
 def _details(event: Event, payment: Payment) -> Iterator[str]:

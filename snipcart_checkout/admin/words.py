@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from django.db.models import TextChoices
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from snipcart_checkout.money import amount_of
 
-__all__ = ["EVENTS", "REASONS", "SOURCES", "Reason", "label", "money"]
+__all__ = ["EVENTS", "REASONS", "SOURCES", "Reason", "label", "moment", "money", "whose_word"]
+
+_STAFF: Final = "staff "
 
 
 def money(units: int, currency: str) -> str:
     """Return minor units as staff read them: in the number format of the admin, with the currency's code."""
     return f"{number_format(amount_of(units, currency), force_grouping=True)}\N{NO-BREAK SPACE}{currency}"
+
+
+def moment(when: datetime) -> str:
+    """Return a date and time, short enough for a list and free to wrap there."""
+    return date_format(timezone.localtime(when) if timezone.is_aware(when) else when, "SHORT_DATETIME_FORMAT")
+
+
+def whose_word(source: str) -> str:
+    """Return who said or asked for something, in words."""
+    if source.startswith(_STAFF):
+        return gettext("%(name)s (staff)") % {"name": source.removeprefix(_STAFF)}
+    return str(SOURCES.get(source, source))
 
 
 def label(choices: type[TextChoices], value: str) -> str:
