@@ -38,6 +38,7 @@ class StripeAccount:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.headers: list[dict[str, str]] = []
         self._keys: dict[str, tuple[dict[str, str], Answer]] = {}
+        self._fails = False
         self._next: list[Answer | Exception] = []
         self._meanwhile: list[Callable[[], object]] = []
         for method in (responses.GET, responses.POST):
@@ -89,6 +90,10 @@ class StripeAccount:
         else:
             self._next.append((status, {"Request-Id": "req_1"}, body or json.dumps({"error": error or {}})))
 
+    def fail_next(self) -> None:
+        """Fail with 500 in the middle of the next POST, which Stripe then remembers like any other answer."""
+        self._fails = True
+
     def meanwhile(self, action: Callable[[], object]) -> None:
         """Let something happen just before the next POST is answered."""
         self._meanwhile.append(action)
@@ -120,6 +125,8 @@ class StripeAccount:
         if request.method == "POST" and key in self._keys:
             return self._replay(key, form)
         answer = self._route(request.method or "", path, form)
+        if self._fails:
+            self._fails, answer = False, _error(500, type="api_error", message="An unknown error occurred.")
         if request.method == "POST":
             self._keys[key] = (form, answer)
         return answer

@@ -336,6 +336,23 @@ class TestRefusalAndTrouble:
         assert isinstance(backend().charge(asked), Redirect)
         assert len(account.sessions) == 1
 
+    def test_a_failure_that_stripe_repeats_by_heart_ends_the_reference(self, account: StripeAccount) -> None:
+        asked = charge()
+        account.fail_next()
+        with pytest.raises(StripeTrouble):
+            backend().charge(asked)
+        assert backend().charge(asked) == Declined("declined")
+        assert isinstance(backend().charge(charge()), Redirect)
+
+    def test_a_refund_that_failed_half_way_is_found(self, account: StripeAccount) -> None:
+        asked, transaction_id = paid(account)
+        request = refund_of(asked, transaction_id)
+        account.meanwhile(account.fail_next)
+        with pytest.raises(StripeTrouble):
+            backend().refund(request)
+        assert isinstance(backend().refund(request), Refunded)
+        assert len(account.refunds) == 1
+
 
 class TestLookup:
     def test_a_charge_whose_session_was_never_stored_is_not_found(self, account: StripeAccount) -> None:

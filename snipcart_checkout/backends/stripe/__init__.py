@@ -91,6 +91,11 @@ class StripeBackend(PaymentBackend):
             # a new reference is then better than a second session for this one.
             logger.error("%s/%s: no session for %s: %s", self.store, self.method, charge.reference, refusal)
             return Declined(_code_of(refusal))
+        except StripeTrouble as trouble:
+            if not trouble.is_replay:
+                raise
+            # The first call failed, and Stripe will say so for a day. Nobody was sent anywhere by it.
+            return Declined("declined")
         return self._way_on(session)
 
     def lookup(self, charge: Charge) -> LookupResult:

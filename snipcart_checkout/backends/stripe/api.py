@@ -40,7 +40,14 @@ _REFUSALS: Final = (
 
 
 class StripeTrouble(Exception):
-    """Stripe gave no usable answer, so what came of the call is not known. The text is fit for a log."""
+    """Stripe gave no usable answer, so what came of the call is not known. The text is fit for a log.
+
+    ``is_replay``: this is what Stripe answered to the first call with the same key, and will answer to every other.
+    """
+
+    def __init__(self, text: str, *, is_replay: bool = False) -> None:
+        super().__init__(text)
+        self.is_replay = is_replay
 
 
 class StripeRefusal(Exception):
@@ -120,7 +127,11 @@ class StripeApi:
 
 def _is_replayed(session: Session) -> bool:
     response = session.last_response
-    return response is not None and response.headers.get("Idempotent-Replayed") == "true"
+    return response is not None and _says_replay(response.headers)
+
+
+def _says_replay(headers: Mapping[str, str]) -> bool:
+    return headers.get("Idempotent-Replayed") == "true"
 
 
 def _failure_of(error: stripe.StripeError) -> StripeRefusal | StripeTrouble:
@@ -128,7 +139,7 @@ def _failure_of(error: stripe.StripeError) -> StripeRefusal | StripeTrouble:
     text = f"Stripe: {type(error).__name__} {error.http_status or ''} {code}".rstrip()
     if isinstance(error, _REFUSALS):
         return StripeRefusal(text, code=code, param=str(getattr(error, "param", None) or ""))
-    return StripeTrouble(text)
+    return StripeTrouble(text, is_replay=_says_replay(error.headers or {}))
 
 
 class TimedClient(stripe.HTTPClient):
