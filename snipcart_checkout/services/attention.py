@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from django.db.models import Min, Model, Q, QuerySet
+from django.db.models import F, Min, Model, Q, QuerySet
 from django.utils import timezone
 
 from snipcart_checkout.models import Confirmation, Payment, Refund
@@ -21,6 +21,7 @@ __all__ = [
     "refunds_in_review",
     "refunds_unknown_too_long",
     "settling_overdue_since",
+    "still_open",
 ]
 
 _TOO_LONG: Final = timedelta(hours=1)
@@ -43,10 +44,19 @@ def refunds_in_review() -> QuerySet[Refund]:
     return Refund.objects.filter(state=Refund.State.REVIEW, payment__resolved_at__isnull=True)
 
 
+def still_open(began: str, *, payment: str = "") -> Q:
+    """Return what leaves out the cases that staff closed; what began after that is a new case.
+
+    ``began`` names the column with its beginning, ``payment`` leads from the row to its payment.
+    """
+    resolved = f"{payment}resolved_at"
+    return Q(**{f"{resolved}__isnull": True}) | Q(**{f"{resolved}__lt": F(began)})
+
+
 def payments_unknown_too_long() -> QuerySet[Payment]:
     """Return the payments of which nobody could tell for an hour whether they were paid."""
     return Payment.objects.filter(
-        state=Payment.State.UNKNOWN, claimed_at__lt=timezone.now() - _TOO_LONG, resolved_at__isnull=True
+        still_open("claimed_at"), state=Payment.State.UNKNOWN, claimed_at__lt=timezone.now() - _TOO_LONG
     )
 
 
@@ -55,16 +65,16 @@ def confirmations_untold_too_long() -> QuerySet[Confirmation]:
     old = Q(created_at__lt=timezone.now() - _TOO_LONG)
     # A person was alerted before that hour only where Snipcart refused every key.
     return Confirmation.objects.owed().filter(
-        old | Q(alerted_at__isnull=False), payment__resolved_at__isnull=True
+        old | Q(alerted_at__isnull=False), still_open("created_at", payment="payment__")
     )
 
 
 def refunds_unknown_too_long() -> QuerySet[Refund]:
     """Return the refunds of which nobody could tell for an hour whether they were made."""
     return Refund.objects.filter(
+        still_open("created_at", payment="payment__"),
         state__in=(Refund.State.ASKED, Refund.State.UNCERTAIN),
         created_at__lt=timezone.now() - _TOO_LONG,
-        payment__resolved_at__isnull=True,
     )
 
 
@@ -115,6 +125,7 @@ def settling_overdue_since() -> datetime | None:
     before = timezone.now() - _OVERDUE
     payments = Payment.objects.filter(
         Q(asked_at__isnull=True) | Q(asked_at__lt=before),
+        still_open("claimed_at"),
         state__in=(Payment.State.CHARGING, Payment.State.UNKNOWN),
         claimed_at__lt=before,
     )

@@ -119,7 +119,7 @@ def _attempt(work: Callable[[_Row], bool], row: _Row) -> bool | None:
 
 def _unknown(limit: int) -> list[Payment]:
     crashed = Q(state=_State.CHARGING, claimed_at__lt=timezone.now() - _ASK_AFTER)
-    return _in_turn(crashed | Q(state=_State.UNKNOWN), limit)
+    return _in_turn(attention.still_open("claimed_at") & (crashed | Q(state=_State.UNKNOWN)), limit)
 
 
 def _waiting(limit: int) -> list[Payment]:
