@@ -32,7 +32,8 @@ _TEXTS: Final[dict[str, Promise | str]] = {
     "invalid_address": _("The address does not match the one your bank knows. No money was taken."),
     "card_not_supported": _("This kind of card is not accepted. No money was taken."),
     "currency_not_supported": _("This currency is not accepted. No money was taken."),
-    "cancelled": _("You cancelled the payment. No money was taken."),
+    "amount_not_supported": _("This amount cannot be paid this way. No money was taken."),
+    "cancelled": _("The payment was cancelled. No money was taken."),
     LAPSED: _("The payment did not arrive in time."),
 }
 

@@ -125,7 +125,7 @@ def test_a_shopper_who_goes_back_unpaid_may_choose_again(
 ) -> None:
     session = snipcart.session()
     first = leave(client, session)
-    assert "You cancelled the payment" in come_back(client, first)
+    assert "The payment was cancelled" in come_back(client, first)
     assert (first.state, session.confirmations) == ("declined", [])
     second = leave(client, session)
     states = {session["client_reference_id"]: session["status"] for session in account.sessions.values()}
