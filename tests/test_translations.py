@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gettext import GNUTranslations
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import polib
 import pytest
@@ -138,6 +139,17 @@ def test_django_finds_the_translation_of_a_language(code: str) -> None:
 def test_the_usual_names_of_methods_are_translated(code: str) -> None:
     with translation.override(code):
         assert [gettext(name) for name in METHOD_NAMES] == [expected(code, name) for name in METHOD_NAMES]
+
+
+def test_the_docs_name_the_usual_names_of_methods() -> None:
+    docs = (ROOT / "docs" / "languages.md").read_text()
+    assert all(name in docs for name in METHOD_NAMES)
+
+
+def test_an_english_page_of_a_french_site_is_english(settings: Any) -> None:
+    settings.LANGUAGE_CODE = "fr"
+    with translation.override("en"):
+        assert gettext("The payment was declined") == "The payment was declined"
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
