@@ -1,4 +1,4 @@
-"""Load ahead of the first page what it would load: modules, certificates, locales, templates. Calls nobody."""
+"""Load ahead of the first page what it would load: modules, certificates, locales, templates, backends. Calls nobody."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from importlib import import_module
 from django.conf import global_settings, settings
 from django.template import TemplateDoesNotExist, TemplateSyntaxError, loader
 from django.utils import translation
+from django.utils.module_loading import import_string
 
 from snipcart_checkout import formats, transport
+from snipcart_checkout.conf import get_settings
 from snipcart_checkout.languages import PageLanguage, page_language
 
 __all__ = ["warm"]
@@ -28,6 +30,11 @@ def warm() -> None:
     for name in _TEMPLATES:
         with contextlib.suppress(TemplateDoesNotExist, TemplateSyntaxError):
             loader.get_template(f"snipcart_checkout/{name}")
+    for backend in {
+        method.backend for store in get_settings().stores.values() for method in store.methods.values()
+    }:
+        with contextlib.suppress(Exception):  # a stranger's module may raise anything
+            import_string(backend)
 
 
 def _languages() -> set[PageLanguage]:

@@ -2,6 +2,7 @@
 
     pytest_plugins = ["snipcart_checkout.testing"]      # in conftest.py
 
+    @pytest.mark.django_db
     def test_the_page_shows_the_total(client, snipcart):
         session = snipcart.session(amount="12.30", currency="EUR", items=3, language="fr")
         page = client.get("/checkout/", {"publicToken": session.public_token})
