@@ -6,7 +6,6 @@ error mails print the address with the token in it.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import traceback
 import uuid
@@ -21,10 +20,9 @@ from django.utils.decorators import classonlymethod
 from django.views import View
 
 from snipcart_checkout.exceptions import TokenMalformed
+from snipcart_checkout.logs import say
 
 __all__ = ["Endpoint", "new_reference", "query_values", "values_of"]
-
-logger = logging.getLogger("snipcart_checkout")
 
 _HEADERS: Final = {
     "Cache-Control": "no-store, private",
@@ -145,8 +143,7 @@ def _log_unexpected(error: Exception) -> str:
     reference = new_reference()
     frames = traceback.extract_tb(error.__traceback__)
     places = " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames[-6:])
-    with contextlib.suppress(Exception):
-        logger.error("unexpected %s at %s [%s]", type(error).__name__, places, reference)
-        if django_settings.DEBUG:
-            logger.error("%s", "".join(traceback.format_list(frames)))
+    say(logging.ERROR, "unexpected %s at %s [%s]", type(error).__name__, places, reference)
+    if django_settings.DEBUG:
+        say(logging.ERROR, "%s", "".join(traceback.format_list(frames)))
     return reference

@@ -21,12 +21,11 @@ from snipcart_checkout.conf import Store, get_settings
 from snipcart_checkout.endpoints import Endpoint, new_reference
 from snipcart_checkout.languages import PageLanguage, page_language
 from snipcart_checkout.links import origin_of, return_url_of
+from snipcart_checkout.logs import say
 from snipcart_checkout.presentation import Problem, present_problem
 from snipcart_checkout.scripts import script_tags
 
 __all__ = ["Page"]
-
-logger = logging.getLogger("snipcart_checkout")
 
 _STATUS: Final[Mapping[Problem, int]] = {
     Problem.NO_TOKEN: 400,
@@ -153,7 +152,7 @@ class Page(Endpoint):
         if not reference:
             reference = new_reference()
             level = logging.ERROR if status >= 500 else logging.INFO
-            logger.log(level, "%s: %s %s [%s]", self.request.path, problem.name.lower(), reason, reference)
+            say(level, "%s: %s %s [%s]", self.request.path, problem.name.lower(), reason, reference)
         language = language or self.chosen_language()
         with translation.override(language.code):
             shown = present_problem(problem)

@@ -28,6 +28,7 @@ from snipcart_checkout.exceptions import (
 )
 from snipcart_checkout.languages import PageLanguage
 from snipcart_checkout.links import origin_of
+from snipcart_checkout.logs import say
 from snipcart_checkout.models import Payment
 from snipcart_checkout.pages import Page
 from snipcart_checkout.presentation import (
@@ -42,8 +43,6 @@ from snipcart_checkout.presentation import (
 from snipcart_checkout.protocol import PaymentSession, check_public_token
 
 __all__ = ["CheckoutView", "PaymentReturnView", "PaymentView"]
-
-logger = logging.getLogger("snipcart_checkout")
 
 
 class _ShopperPage(Page):
@@ -241,7 +240,7 @@ class CheckoutView(_ShopperPage):
             with translation.override(self.language.code):
                 return dict(hook(self.request, self.session, self.store)) if hook else {}
         except Exception as error:  # a site's hook may raise anything
-            logger.error("CONTEXT failed, the page is shown without it: %s", type(error).__name__)
+            say(logging.ERROR, "CONTEXT failed, the page is shown without it: %s", type(error).__name__)
             return {}
 
 

@@ -28,12 +28,11 @@ from snipcart_checkout.exceptions import (
     TokenMalformed,
     TokenRefused,
 )
+from snipcart_checkout.logs import say
 from snipcart_checkout.money import UnpayableAmount
 from snipcart_checkout.protocol import MethodsRequest, RefundCall, check_public_token, read_json
 
 __all__ = ["NotificationWebhook", "PaymentMethodsWebhook", "RefundWebhook"]
-
-logger = logging.getLogger("snipcart_checkout")
 
 _RETRY_AFTER: Final = 5  # seconds
 
@@ -59,7 +58,7 @@ class Webhook(Endpoint, ABC):
             return self.answer(configured, body, **kwargs)
         except DatabaseError as error:
             # Not the path: a refund's holds the capability.
-            logger.error("store %s: the ledger could not be reached: %s", store, type(error).__name__)
+            say(logging.ERROR, "store %s: the ledger could not be reached: %s", store, type(error).__name__)
             return self.refuse(503, _("The ledger cannot be reached, try again."))
 
     @abstractmethod
@@ -108,7 +107,7 @@ class PaymentMethodsWebhook(Webhook):
             token = check_public_token([*query_values(self.request, "publictoken"), *request.tokens])
             methods = services.answer_methods_request(store, request, token)
         except SnipcartError as error:
-            logger.info("payment methods for store %s not answered: %s", store.name, error)
+            say(logging.INFO, "payment methods for store %s not answered: %s", store.name, error)
             return self.refuse_for(error)
         return JsonResponse([method.to_json() for method in methods], safe=False)
 
@@ -132,7 +131,7 @@ class RefundWebhook(Webhook):
                 request_token=self.request.headers.get("X-Snipcart-RequestToken", ""),
             )
         except SnipcartError as error:
-            logger.info("payment %s: refund not answered: %s", payment.reference, error)
+            say(logging.INFO, "payment %s: refund not answered: %s", payment.reference, error)
             return self._refuse_proof(error)
         except UnpayableAmount as error:
             return self.refuse(400, _("This amount cannot be refunded: %(reason)s.") % {"reason": error})

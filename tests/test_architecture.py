@@ -20,6 +20,7 @@ FOUNDATION = {
     "formats",
     "languages",
     "links",
+    "logs",
     "money",
     "origins",
     "protocol",

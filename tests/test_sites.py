@@ -424,6 +424,16 @@ class TestBrokenSites:
         assert page["Content-Security-Policy"].startswith("default-src 'none'")
         assert session.public_token not in page.content.decode()
 
+    def test_a_log_handler_that_fails_costs_no_page(self, snipcart: StandIn, monkeypatch: Any) -> None:
+        class Broken(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                raise OSError("the mail server is down")
+
+        monkeypatch.setattr(logging.getLogger("snipcart_checkout"), "handlers", [Broken()])
+        snipcart.fail("payment-session", 500)
+
+        assert Client().get(METHOD_PAGE, {"publicToken": "t"}).status_code == 503
+
     def test_the_sites_error_pages_are_left_in_peace(self, snipcart: StandIn, settings: Any) -> None:
         settings.ROOT_URLCONF = "tests.urls_with_error_pages"
         client = Client(enforce_csrf_checks=True)
@@ -468,6 +478,8 @@ class TestTokensStayHidden:
             yield root
         root.removeHandler(handler)
 
+    # Django 6.1 asks sites to move to another setting for mail.
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
     @pytest.mark.parametrize("debug", [True, False])
     @pytest.mark.parametrize("fault", [None, 404, 500, "redirect", "not-json", "cut-before", "huge"])
     def test_from_logs_and_mails(

@@ -11,11 +11,10 @@ from typing import Any, Final, TypeVar
 from django.db import OperationalError, router, transaction
 from django.dispatch import Signal
 
+from snipcart_checkout.logs import say
 from snipcart_checkout.models import Event, Payment
 
 __all__ = ["alert", "announce", "commit", "say", "write_event"]
-
-logger = logging.getLogger("snipcart_checkout")
 
 _Result = TypeVar("_Result")
 _LOCK_RETRIES: Final = 5
@@ -40,12 +39,6 @@ def commit(work: Callable[[], _Result]) -> _Result:
 def write_event(payment: Payment, name: str, *, source: str, **data: Any) -> None:
     """Add a line to the payment's story; call it inside ``commit``."""
     Event.objects.create(payment=payment, name=name, source=source[:150], data=data)
-
-
-def say(level: int, message: str, *arguments: object) -> None:
-    """Log one line; a broken log handler must not fail a payment."""
-    with contextlib.suppress(Exception):
-        logger.log(level, message, *arguments)
 
 
 def announce(signal: Signal, **arguments: Any) -> None:

@@ -15,11 +15,10 @@ from snipcart_checkout.client import SnipcartClient
 from snipcart_checkout.conf import Method, Store, get_settings, load_hook
 from snipcart_checkout.languages import page_language
 from snipcart_checkout.links import icon_url, public_url
+from snipcart_checkout.logs import say
 from snipcart_checkout.protocol import Invoice, MethodsRequest, OfferedMethod, clean_text
 
 __all__ = ["answer_methods_request", "offered_methods"]
-
-logger = logging.getLogger("snipcart_checkout")
 
 
 def offered_methods(store: Store, invoice: Invoice) -> list[Method]:
@@ -41,7 +40,7 @@ def _fits(store: Store, method: Method, invoice: Invoice) -> bool:
         get_backend(store, method)
     except Exception as error:  # a merchant's backend may raise anything while it is built
         hint = str(error) if isinstance(error, ImproperlyConfigured) else type(error).__name__
-        logger.error("method %s of store %s is not offered: %s", method.id, store.name, hint)
+        say(logging.ERROR, "method %s of store %s is not offered: %s", method.id, store.name, hint)
         return False
     return True
 
@@ -57,7 +56,7 @@ def _filtered(methods: list[Method], invoice: Invoice, store: Store) -> list[Met
         kept = {method.id: method for method in chosen if isinstance(method, Method) and method.id in fitting}
         return list(kept.values())
     except Exception as error:  # a site's hook may raise anything
-        logger.error("METHOD_FILTER failed, no method is offered: %s", type(error).__name__)
+        say(logging.ERROR, "METHOD_FILTER failed, no method is offered: %s", type(error).__name__)
         return []
 
 

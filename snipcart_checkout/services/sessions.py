@@ -15,11 +15,10 @@ from snipcart_checkout.client import SnipcartClient
 from snipcart_checkout.conf import Store, get_settings, get_store
 from snipcart_checkout.exceptions import TokenRefused
 from snipcart_checkout.links import return_url_of
+from snipcart_checkout.logs import say
 from snipcart_checkout.protocol import Item, PaymentSession, check_public_token
 
 __all__ = ["get_payment_session", "order_hash"]
-
-logger = logging.getLogger("snipcart_checkout")
 
 
 @sensitive_variables()
@@ -70,4 +69,4 @@ def _note_odd_sum(session: PaymentSession) -> None:
     invoice = session.invoice
     total = sum((item.amount or Decimal() for item in invoice.items), Decimal())
     if invoice.items and abs(total - invoice.amount) > Decimal("0.0001"):
-        logger.info("session %s: the lines do not add up to the total", session.id)
+        say(logging.INFO, "session %s: the lines do not add up to the total", session.id)
