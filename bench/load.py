@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+import requests
 
 
 @dataclass
@@ -61,6 +64,19 @@ class Shopper:
 def fetch(port: int, path: str) -> bytes:
     """The body of one page."""
     return asyncio.run(Shopper(port).get(path))[1]
+
+
+def pay(port: int, path: str) -> None:
+    """Open a page and press its button, as a browser would."""
+    with requests.Session() as browser:
+        page = browser.get(f"http://127.0.0.1:{port}{path}", timeout=10)
+        action = re.findall(r'method="post" action="([^"]+)"', page.text)[0]
+        fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+        answer = browser.post(
+            f"http://127.0.0.1:{port}{action}", data=fields, allow_redirects=False, timeout=10
+        )
+    if answer.status_code != 303:
+        raise RuntimeError(f"paying was answered with {answer.status_code}")
 
 
 async def _timed(shopper: Shopper, path: str, report: Report) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 import requests
 import trustme
 
-TICKS = os.sysconf("SC_CLK_TCK")
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:bench.gunicorn_conf")
 
 
@@ -47,8 +46,9 @@ class Site:
 
     @staticmethod
     def _cpu(worker: int) -> float:
-        fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        # Counted in nanoseconds for each thread; /proc/<pid>/stat counts in hundredths of a second.
+        threads = Path(f"/proc/{worker}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def memory(self) -> float:
         """Resident megabytes of all workers."""

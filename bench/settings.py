@@ -25,6 +25,10 @@ TEMPLATES = [
     },
 ]
 STATIC_URL = "/static/"
+# A shop names the languages of its carts: they are loaded at start and not for its first shopper.
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+# The stand-in is not Snipcart, and a hanging one fills the log.
+SILENCED_SYSTEM_CHECKS = ["snipcart_checkout.W002"]
 # Kept open between requests, as a site with traffic has it.
 DATABASES = {
     "default": {
@@ -33,7 +37,11 @@ DATABASES = {
         "CONN_MAX_AGE": None,
     },
 }
-LOGGING = {"version": 1, "disable_existing_loggers": True}
+LOGGING = {
+    "version": 1,
+    "handlers": {"none": {"class": "logging.NullHandler"}},
+    "root": {"handlers": ["none"]},
+}
 
 SNIPCART_CHECKOUT = {
     "PUBLIC_URL": "https://pay.shop.example",

@@ -15,6 +15,7 @@ import sys
 from typing import cast
 
 HANG = 3600.0
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 LINES = re.compile(rb"ublicToken=lines-(\d+)")
 DELAY = re.compile(rb"[?&]delay=([\w.]+)")
 
@@ -34,7 +35,7 @@ def session(lines: int) -> bytes:
     items = [{**item, "name": f"Mug, blue, number {number}"} for number in range(lines - 1)]
     items.append({**item, "name": "Shipping", "type": "Shipping", "quantity": 1, "unitPrice": 6, "amount": 6})
     body = {
-        "id": "Qk3fZzA1-0f6a1a52-5d5e-4c1b-9d1e-6a0e5b6c7d80",
+        "id": f"Qk3fZzA1-0f6a1a52-5d5e-4c1b-9d1e-6a0e5b6c{lines:04}",
         "paymentAuthorizationRedirectUrl": "https://shop.example/#/checkout",
         "paymentMethod": "acme_transfer",
         "invoice": {
@@ -56,7 +57,8 @@ def http(body: bytes) -> bytes:
     return head.encode() + body
 
 
-SESSIONS = {str(lines).encode(): session(lines) for lines in (5, 50, 500)}
+SESSIONS = {str(lines).encode(): session(lines) for lines in (4, 5, 50, 500)}
+RECORDED = http(b'{"returnUrl": "https://shop.example/#/order"}')
 REFUSED = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -85,9 +87,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.received += data
-        if not self.received.endswith(b"\r\n\r\n"):
+        head, end, body = self.received.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if not end or (length and len(body) < int(length[1])):
             return
-        target = self.received.split(b" ", 2)[1]
+        target = head.split(b" ", 2)[1]
         self.received = b""
         if target.startswith(b"/control"):
             self.write(self.stand_in.control(target))
@@ -99,7 +103,7 @@ class Connection(asyncio.Protocol):
         self.stand_in.connections += not self.is_counted
         self.is_counted = True
         lines = LINES.search(target)
-        body = SESSIONS[lines[1]] if lines else REFUSED
+        body = SESSIONS[lines[1]] if lines else RECORDED if target.endswith(b"/payment") else REFUSED
         if self.stand_in.delay:
             asyncio.get_running_loop().call_later(self.stand_in.delay, self.write, body)
         else:

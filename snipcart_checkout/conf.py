@@ -155,8 +155,10 @@ def get_settings() -> Settings:
         for setting in fields(Settings)
         if setting.name in _READERS and setting.name.upper() in raw
     }
-    base = Settings(**scalars)
-    reachable = not any(map(base_url_problem, (base.public_url, base.api_url, base.app_api_url)))
+    addresses = (
+        scalars.get(name, getattr(Settings, name)) for name in ("public_url", "api_url", "app_api_url")
+    )
+    reachable = not any(map(base_url_problem, addresses))
     stores = {
         name: _read_store(name, _mapping(store), reachable)
         for name, store in _mapping(raw.get("STORES")).items()

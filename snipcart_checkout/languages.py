@@ -73,6 +73,11 @@ class PageLanguage:
     direction: Literal["ltr", "rtl"]
     html_lang: str
 
+    @property
+    def name(self) -> str:
+        """The language's own name for itself."""
+        return LANGUAGES[self.code]
+
 
 def page_language(cart_language: str) -> PageLanguage:
     """Return the language for what the cart asks for, in any casing and with ``-`` or ``_``.

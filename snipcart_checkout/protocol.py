@@ -49,7 +49,7 @@ _DISPLAY: Final = Context(prec=28, traps=[])
 
 def clean_text(value: str, limit: int = _MAX_TEXT) -> str:
     """Return text from outside made fit for a page, a log line and a database column."""
-    text = _UNSAFE.sub(" ", value).strip()
+    text = (value if value.isprintable() else _UNSAFE.sub(" ", value)).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -153,6 +153,8 @@ class _Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             raise BadAnswer(f"{name} is not a number")
+        if isinstance(value, int) and abs(value) < 10**15:
+            return Decimal(value)
         number = _DISPLAY.create_decimal(value)
         if not number.is_finite() or (number and number.adjusted() > 15):
             raise BadAnswer(f"{name} is absurd")

@@ -62,6 +62,7 @@ class CheckoutView(_ShopperPage):
 
     store: Store
     session: PaymentSession
+    standing: services.Standing
     public_token: str
     language: PageLanguage
 
@@ -103,9 +104,9 @@ class CheckoutView(_ShopperPage):
 
     def open_order(self, method: str | None) -> HttpResponse | None:
         """Return where a session leads that is being paid already, or that no method may pay."""
-        live = services.find_live_payment(self.store, self.session)
-        if live is not None:
-            return self.to_payment(live)
+        self.standing = services.standing_of(self.store, self.session)
+        if self.standing.live is not None:
+            return self.to_payment(self.standing.live)
         self.methods = services.offered_methods(self.store, self.session.invoice)
         if not self.methods or (
             method is not None and method not in {offered.id for offered in self.methods}
@@ -119,7 +120,7 @@ class CheckoutView(_ShopperPage):
         """Show the order, with the form of the method when there is one to use."""
         chosen = self.store.methods[method] if method else _only(self.methods)
         form = self.form_of(chosen) if chosen else None
-        left = services.tries_left(self.store, self.session)
+        left = self.standing.tries_left
         notice = "" if left else "limit"
         decline = "" if left else self.last_decline()
         return self.checkout_page(chosen, form, notice=notice, decline=decline)
@@ -134,7 +135,7 @@ class CheckoutView(_ShopperPage):
         """Take the money, unless what the shopper saw is no longer what there is to pay."""
         if "give_up" in self.request.POST:
             return self.give_up(method)
-        if not services.tries_left(self.store, self.session):
+        if not self.standing.tries_left:
             return self.declined_page(method, notice="limit")
         shown = self.request.POST.get("shown", "")
         if not constant_time_compare(shown, services.order_hash(self.session)):
@@ -149,7 +150,7 @@ class CheckoutView(_ShopperPage):
 
     def give_up(self, method: Method) -> HttpResponse:
         """Lead back to the shop after a decline; whatever else stands in the form, nothing is charged."""
-        declined = services.last_declined_payment(self.store, self.session)
+        declined = self.standing.declined
         if declined is None:
             return self.checkout_page(method, self.form_of(method))
         return self.to_payment(services.give_up(declined))
@@ -167,8 +168,9 @@ class CheckoutView(_ShopperPage):
         )
         if payment.state != Payment.State.DECLINED:
             return self.to_payment(payment)
-        left = services.tries_left(self.store, self.session)
-        return self.declined_page(method, notice="declined" if left else "limit", form=form)
+        self.standing = services.standing_of(self.store, self.session)
+        notice = "declined" if self.standing.tries_left else "limit"
+        return self.declined_page(method, notice=notice, form=form)
 
     def declined_page(self, method: Method, *, notice: str, form: forms.Form | None = None) -> HttpResponse:
         """Show why it was declined, with another try where one is left."""
@@ -177,7 +179,7 @@ class CheckoutView(_ShopperPage):
 
     def last_decline(self) -> str:
         """Return the reason of the last decline, in the page's language."""
-        declined = services.last_declined_payment(self.store, self.session)
+        declined = self.standing.declined
         return present_decline(declined, self.language) if declined else ""
 
     def way_out(self) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from importlib import import_module
+from pathlib import Path
+from typing import Final
 
 from django.conf import global_settings, settings
-from django.template import TemplateDoesNotExist, TemplateSyntaxError, loader
+from django.template import loader
 from django.utils import translation
 from django.utils.module_loading import import_string
 
@@ -16,25 +18,29 @@ from snipcart_checkout.languages import PageLanguage, page_language
 
 __all__ = ["warm"]
 
-_TEMPLATES = ("checkout.html", "payment.html", "error.html")
+_TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def warm() -> None:
     """Load it for the languages of the site. What is broken is left for its first use to report."""
-    import_module("snipcart_checkout.urls")
+    _compile_routes()
     transport.warm()
     for language in _languages():
         formats.warm([language.locale])
         with translation.override(language.code):
             translation.gettext("")
-    for name in _TEMPLATES:
-        with contextlib.suppress(TemplateDoesNotExist, TemplateSyntaxError):
-            loader.get_template(f"snipcart_checkout/{name}")
-    for backend in {
-        method.backend for store in get_settings().stores.values() for method in store.methods.values()
-    }:
+    for path in _TEMPLATES.glob("snipcart_checkout/**/*.html"):
+        with contextlib.suppress(Exception):  # a site's own template may hold any mistake
+            loader.get_template(path.relative_to(_TEMPLATES).as_posix())
+    for method in (method for store in get_settings().stores.values() for method in store.methods.values()):
         with contextlib.suppress(Exception):  # a stranger's module may raise anything
-            import_string(backend)
+            import_string(method.backend)
+
+
+def _compile_routes() -> None:
+    # Only ours: the site's own URLconf may not be imported before all of its apps are ready.
+    for route in import_module("snipcart_checkout.urls").urlpatterns:
+        _ = route.pattern.regex
 
 
 def _languages() -> set[PageLanguage]:

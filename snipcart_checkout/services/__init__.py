@@ -9,14 +9,13 @@ from snipcart_checkout.services.outcomes import ask_backend
 from snipcart_checkout.services.payments import (
     MAX_TRIES,
     Order,
-    find_live_payment,
+    Standing,
     find_payment,
     give_up,
     hear_notification,
-    last_declined_payment,
     pay,
     settle_return,
-    tries_left,
+    standing_of,
 )
 from snipcart_checkout.services.refunds import answer_refund_request, find_refundable_payment, refund_payment
 from snipcart_checkout.services.sessions import get_payment_session, order_hash
@@ -33,17 +32,16 @@ __all__ = [
     "MAX_TRIES",
     "Order",
     "SettlementReport",
+    "Standing",
     "answer_methods_request",
     "answer_refund_request",
     "ask_backend",
     "deliver_due",
-    "find_live_payment",
     "find_payment",
     "find_refundable_payment",
     "get_payment_session",
     "give_up",
     "hear_notification",
-    "last_declined_payment",
     "mark_lapsed",
     "mark_received",
     "offered_methods",
@@ -56,6 +54,6 @@ __all__ = [
     "settle",
     "settle_return",
     "settling_overdue_since",
+    "standing_of",
     "tell_again",
-    "tries_left",
 ]

@@ -32,6 +32,7 @@ from snipcart_checkout.services.sessions import order_hash
 __all__ = [
     "MAX_TRIES",
     "Order",
+    "Standing",
     "find_live_payment",
     "find_payment",
     "give_up",
@@ -39,6 +40,7 @@ __all__ = [
     "last_declined_payment",
     "pay",
     "settle_return",
+    "standing_of",
     "tries_left",
 ]
 
@@ -59,6 +61,31 @@ class Order:
     session: PaymentSession
     public_token: str = field(repr=False)
     form: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What the payments of a session so far mean for the next one.
+
+    ``live`` forbids it. ``declined`` is the latest declined try; ``tries_left`` says how many more there may be.
+    """
+
+    live: Payment | None
+    declined: Payment | None
+    tries_left: int
+
+
+def standing_of(store: Store, session: PaymentSession) -> Standing:
+    """Look at all payments of a session at once, for the page that shows the order."""
+    found = Payment.objects.of_session(store.name, session.id)
+    # Most pages are a session's first: reading no columns halves what they cost the database layer.
+    payments = list(found) if found.exists() else []
+    declined = [payment for payment in payments if payment.state == _State.DECLINED]
+    return Standing(
+        live=next((payment for payment in payments if payment.live_key), None),
+        declined=declined[-1] if declined else None,
+        tries_left=max(0, MAX_TRIES - len(declined)),
+    )
 
 
 def find_payment(reference: uuid.UUID) -> Payment | None:
