@@ -184,7 +184,7 @@ class CheckoutView(_ShopperPage):
 
     def way_out(self) -> str:
         """Return where Snipcart leads a shopper whose payment failed, as far as it has said so: else to the cart."""
-        declined = services.last_declined_payment(self.store, self.session)
+        declined = self.standing.declined
         return (declined.return_url if declined else "") or self.session.return_url
 
     def checkout_page(

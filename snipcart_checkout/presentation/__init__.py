@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from snipcart_checkout.presentation.choices import (
     LanguageChoice,
+    LanguageSwitch,
     MethodChoice,
     present_languages,
     present_methods,
@@ -20,6 +21,7 @@ __all__ = [
     "InvoiceView",
     "ItemView",
     "LanguageChoice",
+    "LanguageSwitch",
     "MethodChoice",
     "PaymentView",
     "Problem",

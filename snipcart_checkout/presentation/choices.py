@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.languages import LANGUAGES, PageLanguage, language_tag, page_language
@@ -31,16 +34,39 @@ class MethodChoice:
     current: bool
 
 
-class LanguageChoice(NamedTuple):
-    """One language with its own name. ``code`` is for ``lang``; ``href`` is relative to the page.
-
-    A tuple, so that a template can take it apart in its ``for`` tag, which is faster than looking up names.
-    """
+@dataclass(frozen=True, kw_only=True)
+class LanguageChoice:
+    """One language with its own name. ``code`` is for ``lang``; ``href`` is relative to the page."""
 
     code: str
     name: str
     href: str
     current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageSwitch:
+    """The languages that a page is to be had in: go through them, or place their ``links`` as they are.
+
+    ``query`` is what an address of this page begins with, besides the language.
+    """
+
+    current: PageLanguage
+    query: str
+
+    def __iter__(self) -> Iterator[LanguageChoice]:
+        for code, name, lang in _SWITCH:
+            href = f"?{self.query}language={lang}"
+            yield LanguageChoice(code=lang, name=name, href=href, current=code == self.current.code)
+
+    @property
+    def links(self) -> SafeString:
+        """A list item with a link for each language.
+
+        They differ from order to order in nothing but the query. As a loop in the template they would be a fifth
+        of the time that a page takes.
+        """
+        return format_html(_links(self.current.code), query=self.query)
 
 
 def present_methods(
@@ -68,14 +94,22 @@ def with_query(path: str, query: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def present_languages(current: PageLanguage, query: Mapping[str, str]) -> tuple[LanguageChoice, ...]:
-    """Return a link per language of ours, in the order of their own names as LANGUAGES lists them."""
-    prefix = f"?{urlencode(query)}&language=" if query else "?language="
-    return tuple(
-        LanguageChoice(lang, name, prefix + lang, code == current.code) for code, name, lang in _SWITCH
+def present_languages(current: PageLanguage, query: Mapping[str, str]) -> LanguageSwitch:
+    """Return every language of ours, in the order of their own names as LANGUAGES lists them."""
+    return LanguageSwitch(current=current, query=f"{urlencode(query)}&" if query else "")
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def _links(current: str) -> str:
+    return "\n".join(
+        _LINK.format(lang=lang, name=name, current=' aria-current="true"' if code == current else "")
+        for code, name, lang in _SWITCH
     )
 
 
+_LINK: Final = (
+    '<li><a href="?{{query}}language={lang}" lang="{lang}" hreflang="{lang}"{current}>{name}</a></li>'
+)
 _SWITCH: Final = tuple(
     (code, name, page_language(language_tag(code)).html_lang) for code, name in LANGUAGES.items()
 )
