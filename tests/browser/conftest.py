@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ from pytest_playwright.pytest_playwright import CreateContextCallback
 
 from snipcart_checkout.testing import StandIn
 from tests.backends import Provider
-from tests.browser.site import Site, answer_for_others
-
-Browse = Callable[..., Page]
+from tests.browser.site import Browse, Site, answer_for_others
 
 
 @pytest.fixture

@@ -117,6 +117,8 @@ class Site:
 
 
 Go = Callable[[Site, Page, str], object]
+Browse = Callable[..., Page]
+"""Opens a page in a browser; see the fixture of this name."""
 
 
 def press_pay(page: Page) -> None:

@@ -9,8 +9,7 @@ from snipcart_checkout.declines import decline_text
 from snipcart_checkout.languages import LANGUAGES
 from snipcart_checkout.models import Payment
 from snipcart_checkout.sandbox.contract import ERROR_CODES
-from tests.browser.conftest import Browse
-from tests.browser.site import STATES, Site, press_pay
+from tests.browser.site import STATES, Browse, Site, press_pay
 from tests.browser.test_methods import FORM, SCRIPTED, fill_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from snipcart_checkout.sandbox.contract import Address, Line
-from tests.browser.conftest import Browse
-from tests.browser.site import STATES, Site
+from tests.browser.site import STATES, Browse, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

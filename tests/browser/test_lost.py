@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from snipcart_checkout.models import Payment
-from tests.browser.conftest import Browse
-from tests.browser.site import BACK_URL, SHOP, STATES, Site, press_pay
+from tests.browser.site import BACK_URL, SHOP, STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

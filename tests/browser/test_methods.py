@@ -13,8 +13,7 @@ import snipcart_checkout
 from snipcart_checkout.backends.dummy import DummyForm
 from snipcart_checkout.backends.manual import ManualBackend
 from snipcart_checkout.models import Payment
-from tests.browser.conftest import Browse
-from tests.browser.site import STATES, Site, press_pay
+from tests.browser.site import STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

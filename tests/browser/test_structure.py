@@ -9,8 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from snipcart_checkout.models import Payment
-from tests.browser.conftest import Browse
-from tests.browser.site import STATES, Site, press_pay
+from tests.browser.site import STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

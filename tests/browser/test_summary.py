@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from snipcart_checkout.sandbox.contract import Line
-from tests.browser.conftest import Browse
-from tests.browser.site import BACK_URL, STATES, TOTAL, Site
+from tests.browser.site import BACK_URL, STATES, TOTAL, Browse, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -13,8 +13,7 @@ from playwright.sync_api import Page, expect
 from snipcart_checkout.languages import LANGUAGES
 from snipcart_checkout.models import Payment
 from snipcart_checkout.sandbox.contract import Line
-from tests.browser.conftest import Browse
-from tests.browser.site import BACK_URL, STATES, Site, press_pay
+from tests.browser.site import BACK_URL, STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
