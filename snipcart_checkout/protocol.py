@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -201,6 +202,9 @@ def _join_names(name: str, surname: str) -> str:
     # Snipcart's reference calls "name" the full name; its older text shows the first name there.
     if not surname or name == surname or name.endswith(f" {surname}"):
         return name
+    if name and all(unicodedata.east_asian_width(part[0]) == "W" for part in (name, surname)):
+        # In Chinese, Japanese and Korean characters the family comes first.
+        return name if name.startswith(surname) else f"{surname}{name}"
     return f"{name} {surname}".strip()
 
 

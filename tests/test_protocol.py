@@ -320,6 +320,10 @@ class TestAddress:
             (None, "Byron", "Byron"),
             ("", "", ""),
             ("Ada", "yron", "Ada yron"),
+            ("太郎", "山田", "山田太郎"),
+            ("山田太郎", "山田", "山田太郎"),
+            ("David", "李", "David 李"),
+            (None, "山田", "山田"),
         ],
     )
     def test_the_name_is_whole_whether_snipcart_splits_it_or_not(
