@@ -9,8 +9,7 @@ import responses
 from playwright.sync_api import Page, Route, expect
 
 from snipcart_checkout.models import Payment
-from tests.browser.conftest import Browse
-from tests.browser.site import SHOP, Site, press_pay
+from tests.browser.site import SHOP, Browse, Site, press_pay
 from tests.stripe_account import LIVE_KEY, SIGNING_SECRET, StripeAccount
 
 if TYPE_CHECKING:
