@@ -76,7 +76,7 @@ class Provider:
     ``lookup``          recorded (default): the truth; or pending, declined, not_found, nonsense, raise
     ``refund``          refunded (default), declined, nonsense
     ``before, after``   what happens around a capture or refund: seconds to sleep, "wait" (for ``go_on``), "raise",
-                        "crash" or "kill" (SIGKILL), or a list
+                        "crash" (a BaseException), "kill" (SIGKILL), "outside" (crash inside of a transaction), or a list
     ``looking``         what happens before a look-up is answered: the same
     ``amount, currency, transaction_id, redirect_url, instructions, code, message``   said instead of the usual
     """
@@ -101,8 +101,8 @@ class Provider:
         for action in actions if isinstance(actions, list) else [actions]:
             if action == "raise":
                 raise ProviderDown
-            if action == "crash":
-                raise Crashed
+            if action == "crash" or (action == "outside" and connection.in_atomic_block):
+                raise Crashed(action)
             if action == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if action == "wait":
