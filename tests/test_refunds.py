@@ -18,11 +18,12 @@ from django.test import Client
 from django.utils import timezone
 
 from snipcart_checkout import services
+from snipcart_checkout.backends.base import RefundRequest, RefundResult
 from snipcart_checkout.exceptions import RefundUncertain
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.signals import payment_refunded
 from snipcart_checkout.testing import StandIn
-from tests.backends import Provider
+from tests.backends import Provider, ScriptedBackend
 from tests.ledger import pay, provider, story, use_provider
 
 __all__ = ["provider"]
@@ -661,6 +662,31 @@ def test_a_repeat_gets_the_id_once_the_first_is_settled(provider: Provider, snip
 
     assert (answer.status_code, len(provider.refunds)) == (200, 1)
     assert answer.json() == {"refundId": provider.refunds[0]["reference"]}
+
+
+class ContradictedBackend(ScriptedBackend):
+    """Takes so long that meanwhile staff say it refunded nothing."""
+
+    def refund(self, refund: RefundRequest) -> RefundResult:
+        row = Refund.objects.get(pk=refund.reference)
+        Refund.objects.filter(pk=row.pk).update(state="review")
+        services.resolve_refund(row, was_made=False, note="not at the provider", by="ada")
+        return super().refund(refund)
+
+
+def test_a_refund_that_was_made_although_staff_said_otherwise_alerts(
+    provider: Provider, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    pay(snipcart)
+    options = {"DIRECTORY": str(provider.directory)}
+    method = {"BACKEND": "tests.test_refunds.ContradictedBackend", "NAME": "Card", "OPTIONS": options}
+    configure(settings, METHODS={"acme_card": method})
+
+    answer = ask(link(snipcart))
+
+    assert answer.status_code == 200
+    refund = Refund.objects.get()
+    assert f"refund {refund.pk} was made, but the ledger has it as declined" in caplog.text
 
 
 # Settling.

@@ -92,23 +92,26 @@ def payments_needing_person() -> QuerySet[Payment]:
     return Payment.objects.filter(wanted)
 
 
-def alert_about_delays() -> None:
-    """Tell a person, once for each, of what is not known or not told for too long; the rest was said at once."""
-    for payment in _not_alerted(payments_unknown_too_long()):
+def alert_about_delays(limit: int) -> None:
+    """Tell a person, once for each, of what is not known or not told for too long; the rest was said at once.
+
+    At most ``limit`` of each kind, the others next time.
+    """
+    for payment in _not_alerted(payments_unknown_too_long(), limit):
         alert("payment %s: for an hour nobody could tell whether it was paid", payment.reference)
-    for confirmation in _not_alerted(confirmations_untold_too_long()):
+    for confirmation in _not_alerted(confirmations_untold_too_long(), limit):
         alert(
             "payment %s: for an hour Snipcart could not be told that it is %s",
             confirmation.payment_id,
             confirmation.state,
         )
-    for refund in _not_alerted(refunds_unknown_too_long()):
+    for refund in _not_alerted(refunds_unknown_too_long(), limit):
         alert("payment %s: for an hour nobody could tell whether a refund was made", refund.payment_id)
 
 
-def _not_alerted(rows: QuerySet[_Row]) -> list[_Row]:
+def _not_alerted(rows: QuerySet[_Row], limit: int) -> list[_Row]:
     """Note that a person is told of these rows now, and return those of which nobody else has told one."""
-    waiting = rows.filter(alerted_at__isnull=True).order_by("pk")
+    waiting = rows.filter(alerted_at__isnull=True).order_by("pk")[:limit]
     return [row for row in waiting if commit(lambda row=row: _claim_alert(row))]  # type: ignore[misc]
 
 

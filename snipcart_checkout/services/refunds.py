@@ -126,6 +126,7 @@ def _reserve(payment: Payment, units: int, asked_by: str) -> tuple[Refund, bool]
             raise RefundNotPossible(_("More than is left of this payment cannot be refunded."))
         refund = commit(lambda: _try_reserve(payment, units, asked_by))
         if refund is not None:
+            say(logging.INFO, "payment %s: refund %s is asked (%s)", payment.reference, refund.pk, asked_by)
             return refund, False
 
 
@@ -230,6 +231,10 @@ def _ask_backend(refund: Refund, backend: PaymentBackend, *, source: str = "prov
         provider_id = text_of(result.refund_id, 255)
         if _move(refund, _State.REFUNDED, source=source, provider_refund_id=provider_id):
             announce(payment_refunded, payment=payment, refund=refund)
+        elif refund.state != _State.REFUNDED:
+            alert(
+                "payment %s: refund %s was made, but the ledger has it as %s", payment, refund, refund.state
+            )
         return refund
     if isinstance(result, RefundDeclined):
         _move(refund, _State.DECLINED, source=source, decline_code=text_of(result.code, 100))

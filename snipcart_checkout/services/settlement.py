@@ -85,7 +85,7 @@ def settle(limit: int = 200) -> SettlementReport:
     lapsed, lapses_failed = _each(_let_lapse, _lapsed(limit))
     settled, refunds_failed = _each(_settle_refund, _uncertain_refunds(limit))
     told = deliver_due(limit)
-    attention.alert_about_delays()
+    attention.alert_about_delays(limit)
     return SettlementReport(
         asked=asked,
         lapsed=lapsed,
