@@ -466,6 +466,35 @@ def test_whatever_needs_a_person_is_counted_until_it_is_closed(provider: Provide
     assert not services.settle().needs_person
 
 
+def test_a_payment_that_staff_closed_is_neither_asked_about_nor_charged_again(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    payment = unknown(provider, snipcart, before="raise")
+    use_provider(settings, provider.directory, can_lookup=False)
+    let_time_pass(timedelta(hours=2))
+    services.resolve_review(payment, "closed", note="paid in the shop", by="ada")
+
+    report = services.settle()
+
+    assert (state_of(payment), report.needs_person, provider.captures) == ("unknown", False, [])
+    assert services.settling_overdue_since() is None
+
+
+def test_what_goes_wrong_after_a_case_was_resolved_is_a_new_case(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = unknown(provider, snipcart)
+    snipcart.fail("payment", 500, times=None)
+    services.resolve_review(payment, "paid", note="the provider shows it", by="ada")
+    uncertain_refund(provider, payment)
+    provider.script(refund="nonsense")
+    let_time_pass(timedelta(hours=2))
+
+    report = services.settle()
+
+    assert (report.untold_too_long, report.refunds_unknown_too_long) == (1, 1)
+
+
 def test_a_case_that_needs_a_person_is_one_whatever_the_reasons(
     provider: Provider, snipcart: StandIn
 ) -> None:

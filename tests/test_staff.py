@@ -55,6 +55,17 @@ def test_a_confirmation_that_waits_for_its_time_can_be_told_at_once(
     assert payment.confirmations.get().status == Confirmation.Status.TOLD
 
 
+def test_keys_that_are_refused_again_after_telling_again_alert_again(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    payment = refused_by_snipcart(snipcart)
+    snipcart.fail("payment", 401, times=2)
+
+    services.tell_again(payment.confirmations.get(), by="ada")
+
+    assert "refused every API key" in caplog.text
+
+
 def test_an_older_state_is_not_told_after_a_later_one(provider: Provider, snipcart: StandIn) -> None:
     provider.script(charge="pending")
     snipcart.fail("payment", 400)
