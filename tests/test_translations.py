@@ -273,3 +273,9 @@ def test_collecting_changes_nothing_when_nothing_changed(package: Path, tmp_path
     script.collect(package, tmp_path / "second")
     assert files == {path: path.read_bytes() for path in package.rglob("django.*o")}
     assert len(files) == 4
+
+
+@pytest.mark.parametrize("locale", ["ar", "he"])
+def test_an_account_number_is_not_turned_round_between_words_from_right_to_left(locale: str) -> None:
+    # Groups of digits that follow an Arabic or Hebrew word would change places; a left-to-right mark keeps them.
+    assert dict(texts(locale))["{label}: {value}"] == "0: \N{LEFT-TO-RIGHT MARK}0"

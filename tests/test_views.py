@@ -317,6 +317,17 @@ def test_the_policy_follows_static_files_and_icons_to_their_origin(
     assert "img-src 'self' https://static.example https://icons.example;" in policy
 
 
+def test_a_reference_is_not_turned_round_on_a_page_from_right_to_left(
+    client: Client, snipcart: StandIn
+) -> None:
+    # Its groups of digits would change places between Arabic words: people read it out to the shop.
+    order = get_page(client, snipcart.session(language="ar"))
+    status = press_pay(client, order)
+    error = client.get("/checkout/", {"publicToken": "none"})
+    for page in (order, client.get(status["Location"]), error):
+        assert re.findall(r"<code[^>]*>", page.content.decode()) == ['<code class="sc-reference" dir="ltr">']
+
+
 def help_in_the_language_of_the_page(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
     """A CONTEXT hook that translates at once."""
     return {"help_text": gettext("Yes")}
