@@ -50,10 +50,16 @@ def return_url_of(sent: str, hosts: Sequence[str]) -> str:
 
     A session without a link leads to the first host, and a link that is only a fragment is a place there.
     """
-    home = f"https://{hosts[0]}"
+    home = _home(hosts[0])
     if not sent:
         return home
     return safe_shop_url(f"{home}/{sent}" if sent.startswith("#") else sent, hosts)
+
+
+def _home(entry: str) -> str:
+    # With DEBUG a shop on this machine is the development server, which speaks no TLS.
+    local = django_settings.DEBUG and is_loopback(urlsplit(f"//{entry}").hostname)
+    return f"{'http' if local else 'https'}://{entry}"
 
 
 def origin_of(url: str) -> str:

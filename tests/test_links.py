@@ -146,6 +146,19 @@ class TestReturnUrl:
     def test_a_session_without_a_link_leads_to_the_first_host(self) -> None:
         assert return_url_of("", HOSTS) == "https://shop.example"
 
+    @pytest.mark.parametrize(
+        "debug, home", [(True, "http://127.0.0.1:8000"), (False, "https://127.0.0.1:8000")]
+    )
+    def test_a_shop_on_the_developers_machine_is_led_to_without_tls(
+        self, settings: Settings, debug: bool, home: str
+    ) -> None:
+        settings.DEBUG = debug
+        assert return_url_of("", ["127.0.0.1:8000"]) == home
+
+    def test_with_debug_a_real_shop_is_still_https(self, settings: Settings) -> None:
+        settings.DEBUG = True
+        assert return_url_of("", HOSTS) == "https://shop.example"
+
     def test_a_link_that_is_only_a_fragment_is_a_place_in_the_shop(self) -> None:
         assert return_url_of("#/checkout", HOSTS) == "https://shop.example/#/checkout"
 
