@@ -548,6 +548,33 @@ def test_work_that_is_done_without_success_is_not_missed(provider: Provider, sni
     assert services.settling_overdue_since() is None
 
 
+def test_a_shop_that_goes_on_selling_says_once_that_nobody_settles(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = unknown(provider, snipcart)
+    let_time_pass(timedelta(minutes=10))
+    pay(snipcart)
+    assert "seems not to run" not in caplog.text
+
+    let_time_pass(timedelta(minutes=10))
+    for _ in range(2):
+        pay(snipcart)
+
+    assert caplog.text.count("snipcart_settle seems not to run") == 1
+    assert state_of(left) == "unknown"
+
+
+def test_a_shop_where_the_command_runs_is_not_alerted(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown(provider, snipcart)
+    provider.script(lookup="raise")
+    let_time_pass(timedelta(minutes=20))
+    services.settle()
+    pay(snipcart)
+    assert "seems not to run" not in caplog.text
+
+
 # The command.
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from django.db import DatabaseError
 from django.db.models import F, Min, Model, Q, QuerySet
 from django.utils import timezone
 
@@ -13,6 +15,7 @@ from snipcart_checkout.services.journal import alert, commit
 
 __all__ = [
     "alert_about_delays",
+    "alert_about_silence",
     "confirmations_in_review",
     "confirmations_untold_too_long",
     "payments_in_review",
@@ -26,6 +29,7 @@ __all__ = [
 
 _TOO_LONG: Final = timedelta(hours=1)
 _OVERDUE: Final = timedelta(minutes=15)
+_MOST_MISSED: Final = 20
 _Row = TypeVar("_Row", bound=Model)
 
 
@@ -63,7 +67,7 @@ def payments_unknown_too_long() -> QuerySet[Payment]:
 def confirmations_untold_too_long() -> QuerySet[Confirmation]:
     """Return what could not be told for an hour, and what was refused with every key; it is still repeated."""
     old = Q(created_at__lt=timezone.now() - _TOO_LONG)
-    # A person was alerted before that hour only where Snipcart refused every key.
+    # A person is alerted before that hour where Snipcart refused every key, or where nobody tries to tell it.
     return Confirmation.objects.owed().filter(
         old | Q(alerted_at__isnull=False), still_open("created_at", payment="payment__")
     )
@@ -125,6 +129,27 @@ def settling_overdue_since() -> datetime | None:
 
     Nothing is said of a site where nothing is left to do.
     """
+    confirmations, payments, refunds = _overdue()
+    moments = (
+        confirmations.aggregate(since=Min("due_at"))["since"],
+        payments.aggregate(since=Min("claimed_at"))["since"],
+        refunds.aggregate(since=Min("updated_at"))["since"],
+    )
+    return min(filter(None, moments), default=None)
+
+
+def alert_about_silence() -> None:
+    """Tell a person, once for each piece of work, that ``snipcart_settle`` seems not to run; never raises.
+
+    Called by the site itself: a command that does not run cannot say so.
+    """
+    with contextlib.suppress(DatabaseError):
+        missed = [row for rows in _overdue() for row in _not_alerted(rows, _MOST_MISSED)]
+        if missed:
+            alert("snipcart_settle seems not to run: work has been waiting for it for a quarter of an hour")
+
+
+def _overdue() -> tuple[QuerySet[Confirmation], QuerySet[Payment], QuerySet[Refund]]:
     before = timezone.now() - _OVERDUE
     payments = Payment.objects.filter(
         Q(asked_at__isnull=True) | Q(asked_at__lt=before),
@@ -135,9 +160,4 @@ def settling_overdue_since() -> datetime | None:
     refunds = Refund.objects.filter(
         state__in=(Refund.State.ASKED, Refund.State.UNCERTAIN), updated_at__lt=before
     )
-    moments = (
-        Confirmation.objects.due().filter(due_at__lt=before).aggregate(since=Min("due_at"))["since"],
-        payments.aggregate(since=Min("claimed_at"))["since"],
-        refunds.aggregate(since=Min("updated_at"))["since"],
-    )
-    return min(filter(None, moments), default=None)
+    return Confirmation.objects.due().filter(due_at__lt=before), payments, refunds

@@ -18,6 +18,7 @@ from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.exceptions import NotificationRefused
 from snipcart_checkout.models import Confirmation, Payment, session_key
 from snipcart_checkout.protocol import PaymentSession
+from snipcart_checkout.services.attention import alert_about_silence
 from snipcart_checkout.services.confirmations import (
     capability_hash,
     deliver_session,
@@ -122,6 +123,7 @@ def pay(order: Order) -> Payment:
     payment, is_ours = _claim(order)
     if not is_ours:
         return payment
+    alert_about_silence()
     try:
         return run_charge(payment, order.session, source="shopper")
     except Exception as error:
