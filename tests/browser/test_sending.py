@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 import pytest
 from playwright.sync_api import Page, Route, expect
+from pytest_playwright.pytest_playwright import CreateContextCallback
 
 from snipcart_checkout.models import Payment
 from tests.browser.site import SHOP, STATES, Browse, Site, press_pay
@@ -338,3 +339,22 @@ def test_a_changed_order_is_shown_anew_asks_to_confirm_and_keeps_what_was_typed(
     expect(page.get_by_role("heading", level=1)).to_have_text("Paid")
 
     assert Payment.objects.get().minor_units == 9912
+
+
+def test_a_script_that_was_tampered_with_is_refused_and_the_page_pays_without_it(
+    site: Site, new_context: CreateContextCallback
+) -> None:
+    page = new_context().new_page()
+    page.route(
+        "**/checkout.js",
+        lambda route: route.fulfill(content_type="text/javascript", body="document.title = 'stolen'"),
+    )
+    refusals: list[str] = []
+    page.on("console", lambda message: refusals.append(message.text))
+    page.goto(site.checkout(site.session()))
+    page.wait_for_load_state("networkidle")
+
+    assert page.title() == "Pay your order – shop.example"
+    assert any("integrity" in refusal for refusal in refusals)
+    press_pay(page)
+    assert Payment.objects.get().state == "paid"
