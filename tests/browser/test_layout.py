@@ -172,6 +172,21 @@ def test_nothing_moves_while_the_page_loads(site: Site, browse: Browse, state: s
     assert page.evaluate("moved") == 0
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_opening_the_languages_does_not_move_what_opens_them(site: Site, browse: Browse, width: int) -> None:
+    page = browse(viewport={"width": width, "height": 800})
+    STATES["checkout"](site, page, "en")
+    languages = page.get_by_role("navigation", name="Language")
+    summary = languages.locator("summary")
+    before = summary.bounding_box()
+    assert languages.get_by_role("link").count() == 0
+
+    summary.click()
+
+    assert summary.bounding_box() == before
+    assert languages.get_by_role("link").count() == 19
+
+
 def test_icons_keep_their_place_before_they_arrive(site: Site, browse: Browse) -> None:
     site.use(
         "tests.backends.ScriptedBackend",
