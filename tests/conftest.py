@@ -15,7 +15,7 @@ from tests.settings import RUN_DIRECTORY
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserType
 
-pytest_plugins = ["snipcart_checkout.testing", "tests.no_skips", "tests.shop"]
+pytest_plugins = ["snipcart_checkout.testing", "tests.no_skips", "tests.shop", "tests.stripe_charges"]
 
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("tests", deadline=None)

@@ -38,6 +38,7 @@ class StripeAccount:
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.headers: list[dict[str, str]] = []
         self._keys: dict[str, tuple[dict[str, str], Answer]] = {}
+        self.page = "https://checkout.stripe.com"
         self._fails = False
         self._next: list[Answer | Exception] = []
         self._meanwhile: list[Callable[[], object]] = []
@@ -177,7 +178,7 @@ class StripeAccount:
             "status": "open",
             "success_url": form["success_url"],
             "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
-            "url": f"https://checkout.stripe.com/c/pay/{session_id}#fidkdWxOYHwnPyd1blpxYHZxWjA0",
+            "url": f"{self.page}/c/pay/{session_id}#fidkdWxOYHwnPyd1blpxYHZxWjA0",
         }
         return self._show(session_id)
 

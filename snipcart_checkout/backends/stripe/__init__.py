@@ -27,6 +27,7 @@ from snipcart_checkout.backends.stripe.checks import check_options, is_usable_ke
 from snipcart_checkout.backends.stripe.notifications import reference_of
 from snipcart_checkout.backends.stripe.refunds import make_refund
 from snipcart_checkout.backends.stripe.sessions import session_params
+from snipcart_checkout.links import origin_of
 from snipcart_checkout.money import UnpayableAmount
 
 if TYPE_CHECKING:
@@ -74,29 +75,8 @@ class StripeBackend(PaymentBackend):
 
     def charge(self, charge: Charge) -> ChargeResult:
         """Return the way to the charge's session, or what has come of it already."""
-        if charge.provider_reference:
-            return self._way_on(self._session_of(charge))
-        if not self._has_own_key():
-            # Nothing is sent, so nothing can be taken; manage.py check says what to do.
-            logger.error("%s/%s cannot charge: SECRET_KEY is unusable here", self.store, self.method)
-            return Declined("declined")
-        try:
-            params = session_params(charge, product_name=self.options.get("PRODUCT_NAME"))
-        except UnpayableAmount:
-            return Declined("amount_not_supported")
-        try:
-            session = self._api.create_session(params, key=str(charge.reference))
-        except StripeRefusal as refusal:
-            # Also when the shopper changed his address or language since a session that he was never sent to:
-            # a new reference is then better than a second session for this one.
-            logger.error("%s/%s: no session for %s: %s", self.store, self.method, charge.reference, refusal)
-            return Declined(_code_of(refusal))
-        except StripeTrouble as trouble:
-            if not trouble.is_replay:
-                raise
-            # The first call failed, and Stripe will say so for a day. Nobody was sent anywhere by it.
-            return Declined("declined")
-        return self._way_on(session)
+        found = self._session_of(charge) if charge.provider_reference else self._open_session(charge)
+        return found if isinstance(found, Declined) else self._way_on(charge, found)
 
     def lookup(self, charge: Charge) -> LookupResult:
         """Return what came of the charge's session, ending it where nobody will finish it."""
@@ -125,11 +105,9 @@ class StripeBackend(PaymentBackend):
 
     def _texts(self, option: str) -> tuple[str, ...]:
         values = self.options.get(option)
-        return (
-            tuple(text for text in values if isinstance(text, str))
-            if isinstance(values, (list, tuple))
-            else ()
-        )
+        if not isinstance(values, (list, tuple)):
+            return ()
+        return tuple(text for text in values if isinstance(text, str))
 
     def _has_own_key(self) -> bool:
         key = self.options.get("SECRET_KEY")
@@ -147,12 +125,37 @@ class StripeBackend(PaymentBackend):
             problem = "Stripe answered with a session of another charge"
         raise StripeTrouble(problem)
 
-    def _way_on(self, session: CheckoutSession) -> ChargeResult:
-        return (
-            Redirect(session.url, session.id)
-            if is_unfinished(session) and session.url
-            else outcome_of(session)
-        )
+    def _open_session(self, charge: Charge) -> CheckoutSession | Declined:
+        """Create the charge's session; where Stripe does not, nobody is sent anywhere and nothing can be taken."""
+        if not self._has_own_key():
+            return self._declined(charge, "SECRET_KEY is unusable in this store")
+        try:
+            params = session_params(charge, product_name=self.options.get("PRODUCT_NAME"))
+        except UnpayableAmount as error:
+            return self._declined(charge, error, "amount_not_supported")
+        try:
+            return self._api.create_session(params, key=str(charge.reference))
+        except StripeRefusal as refusal:
+            # Also when the shopper changed his address or language since a session that he was never sent to:
+            # a new reference is then better than a second session for this one.
+            return self._declined(charge, refusal, _code_of(refusal))
+        except StripeTrouble as trouble:
+            if not trouble.is_replay:
+                raise
+            # The first call failed, and Stripe will say so for a day.
+            return self._declined(charge, trouble)
+
+    def _way_on(self, charge: Charge, session: CheckoutSession) -> ChargeResult:
+        if not is_unfinished(session) or not session.url:
+            return outcome_of(session)
+        origin = origin_of(session.url)
+        if not charge.provider_reference and origin not in self.redirect_origins:
+            return self._declined(charge, f"Stripe's page is at {origin}, which CHECKOUT_ORIGINS lacks")
+        return Redirect(session.url, session.id)
+
+    def _declined(self, charge: Charge, reason: object, code: str = "declined") -> Declined:
+        logger.error("%s/%s cannot charge %s: %s", self.store, self.method, charge.reference, reason)
+        return Declined(code)
 
     def _end(self, session: CheckoutSession) -> CheckoutSession:
         try:
