@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -93,8 +93,15 @@ class _Failure:
             return cls(reason="it took too long", outcome=Outcome.TIMED_OUT, was_sent=was_sent)
         if any(isinstance(cause, ssl.SSLError) for cause in causes):
             return cls(reason="there is no trusted TLS connection", outcome=Outcome.LOST)
-        name = type(causes[-1]).__name__
-        return cls(reason=f"the connection failed ({name})", outcome=Outcome.LOST, was_sent=was_sent)
+        reason = _IN_WORDS.get(type(causes[-1]), f"the connection failed ({type(causes[-1]).__name__})")
+        return cls(reason=reason, outcome=Outcome.LOST, was_sent=was_sent)
+
+
+_IN_WORDS: Final[Mapping[type[BaseException], str]] = {
+    socket.gaierror: "its name cannot be looked up",
+    ConnectionRefusedError: "the connection was refused",
+    ConnectionResetError: "the connection was cut",
+}
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
