@@ -486,7 +486,7 @@ def test_a_decline_after_processing_is_told_at_once(
     "late",
     [Declined("card_declined"), Pending("tr-2"), NotFound(), Redirect(f"{PROVIDER_ORIGIN}/", "o"), None],
 )
-def test_paid_is_never_taken_back(snipcart: StandIn, provider: Provider, late: object) -> None:
+def test_paid_is_never_taken_back(snipcart: StandIn, provider: Provider, late: Any) -> None:
     payment = pay(snipcart)
 
     record(payment, late, source="notification", returned=True)

@@ -16,8 +16,8 @@ from snipcart_checkout.admin.forms import ActionForm, RefundForm, ResolveRefundF
 from snipcart_checkout.admin.words import money
 from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain
 from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.services.asking import backend_of
 from snipcart_checkout.services.attention import payments_needing_person
-from snipcart_checkout.services.outcomes import backend_of
 from snipcart_checkout.services.staff import awaits_money, untold
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.exceptions import NotificationRefused
 from snipcart_checkout.models import Confirmation, Payment, session_key
 from snipcart_checkout.protocol import PaymentSession
+from snipcart_checkout.services.asking import can_look_up
 from snipcart_checkout.services.attention import alert_about_silence
 from snipcart_checkout.services.confirmations import (
     capability_hash,
@@ -26,8 +27,9 @@ from snipcart_checkout.services.confirmations import (
     new_capability,
     owe,
 )
+from snipcart_checkout.services.decisions import MAX_TRIES
 from snipcart_checkout.services.journal import commit, say, write_event
-from snipcart_checkout.services.outcomes import MAX_TRIES, ask_backend, backend_of, run_charge
+from snipcart_checkout.services.outcomes import ask_backend, run_charge
 from snipcart_checkout.services.sessions import order_hash
 
 __all__ = [
@@ -285,16 +287,9 @@ def hear_notification(store: Store, method: Method, headers: Mapping[str, str], 
 
 def _look_up(payment: Payment, *, source: str) -> bool:
     """Ask the provider where there is something to ask; False when there was and it gave no answer."""
-    if payment.state == _State.PAID or not _can_look_up(payment):
+    if payment.state == _State.PAID or not can_look_up(payment):
         return True
     return ask_backend(payment, source=source, returned=True)
-
-
-def _can_look_up(payment: Payment) -> bool:
-    try:
-        return backend_of(payment).can_lookup
-    except Exception:  # configured no more, or broken
-        return False
 
 
 def _read_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> uuid.UUID:

@@ -21,9 +21,9 @@ from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain, Tok
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.money import amount_of, minor_units
 from snipcart_checkout.protocol import RefundCall, check_public_token
+from snipcart_checkout.services.asking import REPEAT_FOR, backend_of, charge_of, text_of
 from snipcart_checkout.services.confirmations import capability_hash
 from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
-from snipcart_checkout.services.outcomes import REPEAT_FOR, backend_of, charge_of, text_of
 from snipcart_checkout.signals import payment_refunded
 
 __all__ = [

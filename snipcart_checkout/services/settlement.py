@@ -22,16 +22,10 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.declines import LAPSED
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services import attention
+from snipcart_checkout.services.asking import REPEAT_FOR, backend_of
 from snipcart_checkout.services.confirmations import deliver_due
 from snipcart_checkout.services.journal import commit, say
-from snipcart_checkout.services.outcomes import (
-    REPEAT_FOR,
-    ask_backend,
-    backend_of,
-    record,
-    run_charge,
-    set_aside,
-)
+from snipcart_checkout.services.outcomes import ask_backend, record, run_charge, set_aside
 from snipcart_checkout.services.refunds import settle_refund
 
 __all__ = ["SettlementReport", "settle"]
