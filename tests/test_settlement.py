@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
+from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
@@ -602,6 +603,21 @@ def test_the_command_bounds_its_work(provider: Provider, snipcart: StandIn) -> N
     for _ in range(3):
         unknown(provider, snipcart)
     assert "    2  payments asked about" in run(limit=2)[1].splitlines()
+
+
+def test_a_mistake_in_the_settings_does_not_stop_the_command(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    payment = unknown(provider, snipcart)
+    methods = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
+    use_methods(settings, **methods, broken={"BACKEND": "tests.backends.Missing", "NAME": "Broken"})
+    with pytest.raises(SystemCheckError):
+        call_command("check")
+
+    command = load_command_class("snipcart_checkout", "snipcart_settle")
+    command.execute(**vars(command.create_parser("manage.py", "snipcart_settle").parse_args([])))
+
+    assert state_of(payment) == "paid"
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many"])
