@@ -346,6 +346,22 @@ def test_a_refusal_after_an_unclear_try_counts_as_told(
     assert unresolved == []
 
 
+def test_a_refusal_after_an_unclear_try_goes_to_review_when_the_session_had_failed_before(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="declined")
+    services.give_up(pay(snipcart, session=session))
+    provider.script()
+    snipcart.fail("payment", "cut-after")
+    payment = pay(snipcart, session=session)
+
+    confirmation = try_again(payment)
+
+    assert [body["state"] for body in session.confirmations] == ["failed"]
+    assert confirmation.status == _Status.REVIEW
+
+
 @pytest.mark.parametrize("clear", [425, 429, "redirect", 301])
 def test_a_refusal_after_a_try_that_cannot_have_been_recorded_goes_to_review(
     snipcart: StandIn, provider: Provider, clear: str | int

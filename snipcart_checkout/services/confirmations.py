@@ -179,13 +179,19 @@ def _send(confirmation: Confirmation) -> None:
     reply = _ask_each_key(store, confirmation)
     if reply.told:
         _note_told(confirmation, store, reply)
-    elif reply.definite and confirmation.unclear:
+    elif reply.definite and confirmation.unclear and not _follows_another_end(confirmation):
         # Snipcart refuses to settle a session twice, so the earlier try had arrived.
         _finish(confirmation, Confirmation.Status.TOLD, source="snipcart", event="told_before")
     elif reply.definite:
         _to_review(confirmation, "refused", reply.status)
     else:
         _schedule(confirmation, reply)
+
+
+def _follows_another_end(confirmation: Confirmation) -> bool:
+    """Whether the session had ended otherwise before, which Snipcart may refuse to change for that reason alone."""
+    earlier = Confirmation.objects.filter(session_key=confirmation.session_key, pk__lt=confirmation.pk)
+    return earlier.filter(state__in=_FINAL).exists()
 
 
 @sensitive_variables()
