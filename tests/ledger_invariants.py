@@ -131,18 +131,23 @@ class Books:
             times = told[payment.session_id, payment.transaction_id]
             if times > 1:
                 yield f"the capture of payment {payment} was told {times} times"
-            if times == 0 and not _waits_for_a_person(payment) and not self._is_believed_told(payment):
+            if times == 0 and not _is_for_a_person(payment) and not self._is_believed_told(payment):
                 yield f"the capture of payment {payment} ({payment.state}) was never told, and nobody is asked"
 
     def _is_believed_told(self, payment: Payment) -> bool:
         return self.snipcart_lies and payment.events.filter(name="told_before").exists()
 
     def _unfinished(self) -> Iterator[str]:
-        for payment in Payment.objects.filter(state__in=(_State.CHARGING, _State.UNKNOWN)):
+        # What a person closed is left alone.
+        for payment in Payment.objects.filter(
+            state__in=(_State.CHARGING, _State.UNKNOWN), resolved_at__isnull=True
+        ):
             yield f"payment {payment} is still {payment.state}"
         for confirmation in Confirmation.objects.owed():
             yield f"confirmation {confirmation} is still owed"
-        for refund in Refund.objects.filter(state__in=(Refund.State.ASKED, Refund.State.UNCERTAIN)):
+        for refund in Refund.objects.filter(
+            state__in=(Refund.State.ASKED, Refund.State.UNCERTAIN), payment__resolved_at__isnull=True
+        ):
             yield f"refund {refund} is still {refund.state}"
 
     def _not_really_told(self) -> Iterator[str]:
@@ -169,6 +174,7 @@ def _session_of(capture: dict[str, str]) -> str:
     return Payment.objects.values_list("session_id", flat=True).get(pk=capture["reference"])
 
 
-def _waits_for_a_person(payment: Payment) -> bool:
+def _is_for_a_person(payment: Payment) -> bool:
     untold = payment.confirmations.filter(state="processed", status=Confirmation.Status.REVIEW)
-    return payment.state == _State.REVIEW or untold.exists()
+    closed_unknown = payment.state == _State.UNKNOWN and payment.resolved_at is not None
+    return payment.state == _State.REVIEW or closed_unknown or untold.exists()

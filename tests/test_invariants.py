@@ -434,7 +434,7 @@ def test_no_sequence_of_events_loses_money(settings: Any, tmp_path: Path) -> Non
     run_state_machine_as_test(
         lambda: Trade(settings, tmp_path / str(next(numbers))),  # type: ignore[arg-type]
         settings=hypothesis_settings(
-            max_examples=int(examples or 30),
+            max_examples=int(examples or 20),
             stateful_step_count=30,
             derandomize=not examples,
             # Shrinking takes minutes; whoever searches has them.
