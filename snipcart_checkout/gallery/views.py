@@ -109,6 +109,10 @@ class CheckoutSample(_Sample, CheckoutView):
             status=shown.status,
         )
 
+    def way_out(self) -> str:
+        """Return the way back to the cart: no payment was made that Snipcart could have led on from."""
+        return self.session.return_url
+
     def sample_method(self) -> Method:
         """Return the method that was asked for, else the first."""
         methods = self.store.methods
