@@ -62,7 +62,7 @@ class CheckoutView(_ShopperPage):
 
     store: Store
     session: PaymentSession
-    standing: services.Standing
+    standing = services.Standing()
     public_token: str
     language: PageLanguage
 

@@ -7,13 +7,25 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+NOT_SOURCES = shutil.ignore_patterns(
+    ".git",
+    ".venv*",
+    "*_cache",
+    "__pycache__",
+    "*.egg-info",
+    ".hypothesis",
+    "*.sqlite3*",
+    ".env",
+    "build",
+    "dist",
+)
 
 SETTINGS = """
 INSTALLED_APPS += ["snipcart_checkout"]
@@ -52,16 +64,18 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = tmp_path_factory.mktemp("source")
-    for name in SOURCES:
-        shutil.copy(ROOT / name, source)
-    shutil.copytree(
-        ROOT / "snipcart_checkout", source / "snipcart_checkout", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist", cwd=source)
-    (built,) = (source / "dist").glob("*.whl")
-    return built
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the source distribution, and the wheel that was built out of it."""
+    source = tmp_path_factory.mktemp("source") / "copy"
+    shutil.copytree(ROOT, source, ignore=NOT_SOURCES)
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", "dist", cwd=source)
+    return source / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (wheel,) = built.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +99,30 @@ def project(python: Path, tmp_path: Path) -> Path:
         settings.write(SETTINGS)
     (tmp_path / "scratch" / "urls.py").write_text(URLS)
     return tmp_path
+
+
+def test_the_source_distribution_is_the_whole_repository(built: Path) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        held = {name.partition("/")[2] for name in opened.getnames()}
+    copied = built.parent
+    folders = (".ci", "bench", "docs", "example_project", "snipcart_checkout", "tests")
+    needed = {
+        path.relative_to(copied).as_posix()
+        for folder in folders
+        for path in (copied / folder).rglob("*")
+        if path.is_file()
+    }
+    assert needed <= held
+    assert {
+        "CHANGELOG.md",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "manage.py",
+        "pyproject.toml",
+        "setup.cfg",
+    } <= held
 
 
 def test_the_wheel_holds_every_file_that_is_not_python(wheel: Path) -> None:

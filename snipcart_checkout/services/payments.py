@@ -73,9 +73,9 @@ class Standing:
     ``live`` forbids it. ``declined`` is the latest declined try; ``tries_left`` says how many more there may be.
     """
 
-    live: Payment | None
-    declined: Payment | None
-    tries_left: int
+    live: Payment | None = None
+    declined: Payment | None = None
+    tries_left: int = MAX_TRIES
 
 
 def standing_of(store: Store, session: PaymentSession) -> Standing:
