@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.db import connections, transaction
@@ -21,6 +21,9 @@ __all__ = ["ReadOnlyAdmin"]
 
 class ReadOnlyAdmin(ModelAdmin):
     """Base of our admins: nothing can be added, changed or deleted, whatever permissions somebody has."""
+
+    class Media:
+        css: ClassVar[Any] = {"all": ["snipcart_checkout/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
