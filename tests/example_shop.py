@@ -175,6 +175,14 @@ class Visitor:
         self.page.wait_for_url("**/sandbox/dashboard/orders/*/")
         return self.page.url.rstrip("/").rpartition("/")[2]
 
+    def tab_to(self, selector: str) -> None:
+        """Go to something with the keyboard alone, as often as one has to press Tab for it."""
+        for _ in range(80):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"the keyboard does not reach {selector}")
+
     def refund(self, amount: str) -> None:
         self.page.locator("input[name=amount]").fill(amount)
         self.press("Refund")

@@ -317,6 +317,25 @@ def test_in_french_and_in_the_dark_everything_is_french(visit: Callable[..., Vis
     visitor.look("fr-gateway")
 
 
+def test_the_keyboard_is_enough(visitor: Visitor) -> None:
+    visitor.open("/")
+    for selector, where in (
+        ("button[name=add][value=mug]", "**/sandbox/"),
+        ("button[name=do][value=pay]", "**/sandbox/payment/"),
+        ("button[name=method][value=example_dummy]", "**/checkout/**"),
+        ("form[data-sc-form] button[type=submit]", "**/checkout/payments/**"),
+        ("main a[href*='/sandbox/orders/']", "**/sandbox/orders/**"),
+        ("main a[href*='/dashboard/orders/']", "**/dashboard/orders/**"),
+    ):
+        visitor.tab_to(selector)
+        visitor.page.keyboard.press("Enter")
+        visitor.page.wait_for_url(where)
+    visitor.tab_to("input[name=amount]")
+    visitor.page.keyboard.type("18")
+    visitor.page.keyboard.press("Enter")
+    visitor.sees("€0.00 are left")
+
+
 @pytest.mark.parametrize(
     "currency, language, total, part, left",
     [("JPY", "ja", "￥2,900", "900", "¥2,000"), ("KWD", "ar", "5.875", "0.125", "5.750")],
@@ -435,3 +454,27 @@ class TestFaults:
         visitor.look("snipcart-is-down")
         visitor.page.reload()
         visitor.sees("Pay €18.00")
+
+    def test_a_refund_that_is_sent_twice_goes_back_once(self, visitor: Visitor) -> None:
+        visitor.arrive("example_dummy")
+        visitor.pay()
+        visitor.arrive_at_order()
+        visitor.switch_on("refund:repeated")
+        visitor.open_latest_order()
+        visitor.refund("5")
+        visitor.sees("€13.00 are left", "the request is sent twice")
+        visitor.open("/")
+        expect(visitor.page.locator("#till ~ .scroll tbody tr").first).to_contain_text("€5.00")
+
+    def test_an_expired_session_leads_back_to_the_shop(self, visitor: Visitor) -> None:
+        visitor.arrive("example_dummy")
+        checkout = visitor.page.url
+        visitor.open_latest_order()
+        visitor.press("Let the session expire")
+        visitor.page.goto(checkout)
+        visitor.sees_heading("This payment link is no longer valid")
+        visitor.look("expired-session")
+        visitor.put_into_cart()
+        visitor.go_to_payment()
+        visitor.choose("example_dummy")
+        visitor.sees("Pay €36.00")

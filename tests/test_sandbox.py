@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -567,6 +568,22 @@ class TestDashboard:
         assert KEYS["live"][0] not in page
         assert KEYS["live"][1] in page
         assert KEYS["test"][0] in page
+
+    def test_the_gateways_page_holds_settings_to_copy(self, shopper: Shopper) -> None:
+        page = shopper.client.get("/sandbox/dashboard/gateway/").content.decode()
+        shown = re.search(r"<pre[^>]*>SNIPCART_CHECKOUT = (.*?)</pre>", page, re.DOTALL)
+        assert shown
+        settings = ast.literal_eval(shown[1].replace("…", ""))
+        assert settings["API_URL"] == settings["APP_API_URL"] == "http://testserver/sandbox/api"
+        assert settings["PUBLIC_URL"] == "http://testserver"
+        for mode in ("live", "test"):
+            assert settings["STORES"][mode] == {
+                "MODE": mode,
+                "API_KEYS": KEYS[mode],
+                "STORE_SECRET_KEY": STORE_KEYS[mode],
+                "SHOP_HOSTS": ["testserver"],
+                "METHODS": {},
+            }
 
 
 class TestStory:

@@ -126,10 +126,14 @@ def gateway(request: HttpRequest, cart: Cart) -> HttpResponse:
         set_payment_methods_url(mode, form.cleaned_data["payment_methods_url"])
         return redirect("snipcart_sandbox:gateway")
     halves = [{"mode": mode, "half": get_half(mode)} for mode in MODES]
-    api = request.build_absolute_uri(reverse("snipcart_sandbox:cart")) + "api"
-    return render_page(
-        request, "gateway.html", cart, status=400 if form else 200, halves=halves, api=api, form=form
-    )
+    context = {
+        "halves": halves,
+        "api": request.build_absolute_uri(reverse("snipcart_sandbox:cart")) + "api",
+        "origin": f"{request.scheme}://{request.get_host()}",
+        "host": request.get_host(),
+        "form": form,
+    }
+    return render_page(request, "gateway.html", cart, status=400 if form else 200, **context)
 
 
 @page
