@@ -128,6 +128,23 @@ def test_a_refund_is_announced_once(provider: Provider, snipcart: StandIn) -> No
     assert heard == [(payment, Refund.objects.get())]
 
 
+def test_a_receiver_hears_how_much_is_refunded_by_now(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    heard: list[int] = []
+
+    def listen(payment: Payment, **_: Any) -> None:
+        heard.append(payment.refunded_minor_units)
+
+    payment_refunded.connect(listen)
+    try:
+        ask(link(snipcart), "5.00")
+        ask(link(snipcart), "2.00")
+    finally:
+        payment_refunded.disconnect(listen)
+
+    assert heard == [500, 700]
+
+
 def test_a_receiver_that_fails_does_not_fail_the_refund(provider: Provider, snipcart: StandIn) -> None:
     pay(snipcart)
 

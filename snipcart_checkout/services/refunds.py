@@ -151,6 +151,8 @@ def _try_reserve(payment: Payment, units: int, asked_by: str) -> Refund | None:
     )
     if not rows:
         return None
+    # Receivers of payment_refunded are to see what was refunded with this one, not before it.
+    payment.refresh_from_db()
     refund = Refund.objects.create(
         payment=payment, minor_units=units, asked_by=asked_by[:150], lease_until=timezone.now() + _LEASE
     )
