@@ -112,7 +112,7 @@ def _present_items(invoice: Invoice, locale: str) -> tuple[ItemView, ...]:
             item.name or label or nameless,
             "" if quantity is None else format_number(quantity, locale),
             price,
-            each.format(price=price) if price and quantity not in {None, 1} else "",
+            each.format(price=price) if price and quantity is not None and quantity != 1 else "",
             "" if item.amount is None else format_money(item.amount, currency, locale),
         )
 

@@ -62,7 +62,7 @@ def _line(item: Item) -> list[str]:
 
 def _plain(number: Decimal | None) -> str:
     # 20 and 20.0 are the same price, whichever way Snipcart's JSON spells it today.
-    return "" if number is None else format(number.normalize(), "f")
+    return "" if number is None else str(number.normalize())
 
 
 def _note_odd_sum(session: PaymentSession) -> None:
