@@ -76,7 +76,8 @@ WAITS: Final = (
 )
 _State = Payment.State
 
-any_number = st.integers(min_value=0, max_value=50)
+# Counted from the newest, to which most things happen: what has nothing to do with each other breaks nothing.
+any_number = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3])
 kinds = st.sampled_from(sorted(KINDS))
 outcomes = st.sampled_from(list(OUTCOMES))
 troubles = st.sampled_from([None] * 6 + ["raise", "crash"])
@@ -122,14 +123,14 @@ class Trade(RuleBasedStateMachine):
     @initialize(first=kinds, second=kinds, outcome=outcomes)
     def begin(self, first: str, second: str, outcome: str) -> None:
         """Two sessions are on their way from the start."""
-        self.pay(0, first, outcome)
-        self.pay(1, second, "redirect")
+        self.pay(1, first, "redirect")
+        self.pay(0, second, outcome)
 
-    @precondition(lambda self: len(self.sessions) < 6)
+    @precondition(lambda self: len(self.sessions) < 4)
     @rule(kind=kinds, outcome=outcomes)
     def open_a_session(self, kind: str, outcome: str) -> None:
         self.sessions.append(self.snipcart.session(amount="12.30"))
-        self.pay(len(self.sessions) - 1, kind, outcome)
+        self.pay(0, kind, outcome)
 
     @rule(which=any_number, kind=kinds, outcome=outcomes)
     def pay(self, which: int, kind: str, outcome: str) -> None:
@@ -243,7 +244,7 @@ class Trade(RuleBasedStateMachine):
     def refund(
         self, which: int, units: int, outcome: str, before: str | None, after: str | None, fate: int | None
     ) -> None:
-        payment = pick(Payment.objects.captured(), which)
+        payment = pick(Payment.objects.captured().order_by("-created_at"), which)
         assert payment
         left = payment.refundable_minor_units
         known = payment.refunds.filter(minor_units=units).exclude(state=Refund.State.DECLINED).exists()
@@ -294,7 +295,7 @@ class Trade(RuleBasedStateMachine):
     @precondition(lambda self: Refund.objects.exists())
     @rule(which=any_number, fate=fates)
     def resolve_refund(self, which: int, fate: int | None) -> None:
-        refund = pick(Refund.objects.order_by("created_at"), which)
+        refund = pick(Refund.objects.order_by("-created_at"), which)
         assert refund
         was_made = self.provider.find("refunds", refund.pk) is not None
         self.act(lambda: services.resolve_refund(refund, was_made=was_made, note="", by="ada"), fate)
@@ -302,7 +303,7 @@ class Trade(RuleBasedStateMachine):
     @precondition(lambda self: Confirmation.objects.exists())
     @rule(which=any_number, fate=fates)
     def tell_again(self, which: int, fate: int | None) -> None:
-        confirmation = pick(Confirmation.objects.order_by("pk"), which)
+        confirmation = pick(Confirmation.objects.order_by("-pk"), which)
         assert confirmation
         self.act(lambda: services.tell_again(confirmation, by="ada"), fate)
 
@@ -364,10 +365,10 @@ class Trade(RuleBasedStateMachine):
         self.provider.script(before=["outside", before], looking=["outside", looking], **knobs)
 
     def session(self, which: int) -> StandInSession:
-        return self.sessions[which % len(self.sessions)]
+        return self.sessions[-1 - which % len(self.sessions)]
 
     def payment(self, which: int) -> Payment | None:
-        payment: Payment | None = pick(Payment.objects.order_by("created_at"), which)
+        payment: Payment | None = pick(Payment.objects.order_by("-created_at"), which)
         return payment
 
     def has_order(self, payment: Payment) -> bool:
