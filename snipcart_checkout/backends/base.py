@@ -43,8 +43,9 @@ class Charge:
 
     ``reference`` is ours and the idempotency key. ``amount`` is in major units, ``minor_units`` the same in the
     smallest unit of ``currency`` (1234 for 12.34 EUR). ``session`` is None when the charge is taken up again
-    without the shopper. ``form`` holds the cleaned fields of the backend's form. ``provider_reference`` is what
-    an earlier Redirect or Pending named. ``language`` is a language code as Django spells it.
+    without the shopper. ``form`` holds the cleaned fields of the backend's form; on every later call for the same
+    reference they are as JSON gives them back, so that a date or a Decimal is then a text. ``provider_reference`` is
+    what an earlier Redirect or Pending named. ``language`` is a language code as Django spells it.
     ``shopper_returned`` is true for the look-up that is made because the shopper has come back from the provider
     this moment: what was left unfinished there may be ended, so that the order can be paid another way.
     """
