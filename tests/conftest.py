@@ -40,6 +40,12 @@ def pytest_unconfigure() -> None:
         shutil.rmtree(RUN_DIRECTORY, ignore_errors=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the browser's tests to the end: once Playwright's event loop runs in this thread, asgiref refuses its own."""
+    items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
+
+
 def chromium(bundled: str) -> str | None:
     """The path of a Chromium that is installed here: the system's, or the one Playwright downloads."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
