@@ -200,6 +200,8 @@ def test_five_settling_commands_at_once_tell_each_confirmation_once(shop: Shop) 
     shop.processes.race(*[work for session in sessions for work in submits(session, "acme_card")])
     shop.snipcart.recover()
     tries = len(shop.snipcart.calls_to("payment"))
+    # Slow enough for the others to come by while one of them is telling.
+    shop.snipcart.fail("payment", "slow", times=None, seconds=0.5)
     let_time_pass(LATER)
 
     commands = [shop.processes.command("snipcart_settle") for _ in range(5)]
