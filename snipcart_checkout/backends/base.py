@@ -163,7 +163,7 @@ class PaymentBackend(ABC):
     can_lookup: bool = False
     """``lookup`` tells what came of a reference."""
     repeat_is_safe: bool = False
-    """A charge or refund repeated with the same reference happens once."""
+    """A charge or refund repeated with the same reference happens once, however much later it is repeated."""
     waits_for: timedelta | None = None
     """Where nothing can be looked up: how long a Pending payment may wait before it lapses. None: staff decide."""
     redirect_origins: Sequence[str] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, Final
 
 from django.views.decorators.debug import sensitive_variables
@@ -28,10 +27,7 @@ from snipcart_checkout.models import Payment
 from snipcart_checkout.protocol import PaymentSession, clean_text
 from snipcart_checkout.services.journal import say
 
-__all__ = ["REPEAT_FOR", "backend_of", "can_look_up", "charge_of", "look_up", "make_charge", "text_of"]
-
-REPEAT_FOR: Final = timedelta(hours=23)
-"""How long a charge or refund is repeated under its own key: some providers forget their keys after a day."""
+__all__ = ["backend_of", "can_look_up", "charge_of", "look_up", "make_charge", "text_of"]
 
 _MAX_ID: Final = 255
 

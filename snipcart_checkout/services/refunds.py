@@ -21,7 +21,7 @@ from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain, Tok
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.money import amount_of, minor_units
 from snipcart_checkout.protocol import RefundCall, check_public_token
-from snipcart_checkout.services.asking import REPEAT_FOR, backend_of, charge_of, text_of
+from snipcart_checkout.services.asking import backend_of, charge_of, text_of
 from snipcart_checkout.services.confirmations import capability_hash
 from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
 from snipcart_checkout.signals import payment_refunded
@@ -174,12 +174,12 @@ def _answer_again(refund: Refund) -> Refund:
 
 
 def settle_refund(refund: Refund) -> bool:
-    """Repeat an uncertain refund under its own key where and while that is safe, else leave it to a person.
+    """Repeat an uncertain refund under its own key where that is safe, else leave it to a person.
 
     Returns whether its outcome is now known.
     """
     backend = _repeatable_backend(refund)
-    if backend is None or refund.created_at < timezone.now() - REPEAT_FOR:
+    if backend is None:
         _move(refund, _State.REVIEW, source="settle")
         alert("payment %s: a refund's outcome is not known; a person has to look", refund.payment_id)
         return False

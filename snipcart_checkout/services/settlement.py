@@ -22,7 +22,7 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.declines import LAPSED
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services import attention
-from snipcart_checkout.services.asking import REPEAT_FOR, backend_of
+from snipcart_checkout.services.asking import backend_of
 from snipcart_checkout.services.confirmations import deliver_due
 from snipcart_checkout.services.journal import commit, say
 from snipcart_checkout.services.outcomes import ask_backend, record, run_charge, set_aside
@@ -161,7 +161,7 @@ def _ask_about(payment: Payment) -> bool:
         return True
     if payment.state == _State.WAITING:
         return False
-    if backend.repeat_is_safe and payment.claimed_at > timezone.now() - REPEAT_FOR:
+    if backend.repeat_is_safe:
         run_charge(payment, None, source="settle")
         return True
     set_aside(payment, _State.REVIEW, source="settle", reason="outcome_unknown")
