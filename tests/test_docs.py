@@ -114,6 +114,19 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
+def test_every_promise_about_security_names_tests_that_exist() -> None:
+    promises = re.findall(
+        r"^\| (?!promise \||---)(.+) \| (.+) \|$", (ROOT / "docs/security.md").read_text(), re.MULTILINE
+    )
+    assert promises
+    for promise, tests in promises:
+        named = re.findall(r"`(\w+)::(\w+)`", tests)
+        assert named, promise
+        for module, test in named:
+            (path,) = (ROOT / "tests").rglob(f"{module}.py")
+            assert re.search(rf"^ *def {test}\(", path.read_text(), re.MULTILINE), f"{module}::{test}"
+
+
 def test_the_docs_of_stripe_name_every_option_and_event() -> None:
     text = (ROOT / "docs/stripe.md").read_text()
     assert not {option for option in STRIPE_OPTIONS if f"| `{option}` |" not in text}
