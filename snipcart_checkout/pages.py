@@ -82,7 +82,7 @@ class Page(Endpoint):
         """Return why a form that was sent is not looked at."""
         try:
             refusal = self.csrf.process_view(request, self.get_response_to, (), {})
-            _ = request.POST
+            _ = request.POST  # read now, because whoever reads it first meets what is wrong with it
         except (BadRequest, MultiPartParserError, SuspiciousOperation, UnreadablePostError):
             return Problem.MALFORMED_TOKEN
         return Problem.CSRF if refusal else None
