@@ -87,6 +87,7 @@ TRANSFER: dict[str, Any] = {
         "ACCOUNT_HOLDER": env.str("ACCOUNT_HOLDER", default="The Paper Lantern"),
         "IBAN": env.str("IBAN", default="FR76 3000 6000 0112 3456 7890 189"),
         "BIC": env.str("BIC", default="AGRIFRPP"),
+        "EXPIRES_AFTER_DAYS": 14,
     },
 }
 # The shopper picks what comes of a payment: for trials, and never in a live store of the real Snipcart.
@@ -108,16 +109,25 @@ PIGGYPAY: dict[str, Any] = {
 }
 METHODS: dict[str, dict[str, Any]] = {
     "live": {"example_transfer": TRANSFER},
-    "test": {"example_dummy": DUMMY, "example_transfer": TRANSFER},
+    "test": {"example_transfer": TRANSFER, "example_dummy": DUMMY},
 }
 if SANDBOX:
-    everything = {"example_dummy": DUMMY, "example_piggypay": PIGGYPAY, "example_transfer": TRANSFER}
+    everything = {"example_piggypay": PIGGYPAY, "example_transfer": TRANSFER, "example_dummy": DUMMY}
     METHODS = {"live": everything, "test": everything}
 
 # The sandbox's shop is on this very server, under both of its names.
 HERE_AS_SHOP = [HERE.removeprefix("http://"), HERE.removeprefix("http://").replace("127.0.0.1", "localhost")]
 SHOP_HOSTS = env.list("SHOP_HOSTS", default=HERE_AS_SHOP)
 
+
+# What stands on every page of the checkout, in light and in dark, without a template of the shop's own.
+BRAND: dict[str, Any] = {
+    "NAME": "The Paper Lantern",
+    "LOGO": "shop/logo.svg",
+    "LOGO_DARK": "shop/logo-dark.svg",
+    "ACCENT": "#7a1f5c",
+    "CONTACT": "mailto:hello@shop.example",
+}
 
 # Two keys, so that one can be regenerated while the other is in use.
 SANDBOX_KEYS = {
@@ -126,17 +136,65 @@ SANDBOX_KEYS = {
 }
 
 
-def card(mode: str) -> dict[str, dict[str, Any]]:
-    """Cards by Stripe, for a half that has a key of Stripe in the environment."""
-    key = env.str(f"{mode.upper()}_STRIPE_SECRET_KEY", default="")
-    if not key:
-        return {}
-    options = {
-        "SECRET_KEY": key,
-        "WEBHOOK_SECRETS": env.list(f"{mode.upper()}_STRIPE_WEBHOOK_SECRETS", default=[]),
-    }
-    backend = "snipcart_checkout.backends.stripe.StripeBackend"
-    return {"example_card": {"BACKEND": backend, "NAME": _("Card"), "OPTIONS": options}}
+# Providers that are offered once their keys are in the environment: each option by the name of its variable, which has
+# LIVE_ or TEST_ before it.
+PROVIDERS: dict[str, dict[str, Any]] = {
+    "example_card": {
+        "BACKEND": "snipcart_checkout.backends.stripe.StripeBackend",
+        "NAME": _("Card"),
+        "OPTIONS": {"SECRET_KEY": "STRIPE_SECRET_KEY", "WEBHOOK_SECRETS": "STRIPE_WEBHOOK_SECRETS"},
+    },
+    "example_paypal": {
+        "BACKEND": "snipcart_checkout.backends.paypal.PayPalBackend",
+        "NAME": "PayPal",
+        "OPTIONS": {
+            "CLIENT_ID": "PAYPAL_CLIENT_ID",
+            "CLIENT_SECRET": "PAYPAL_CLIENT_SECRET",
+            "WEBHOOK_ID": "PAYPAL_WEBHOOK_ID",
+        },
+    },
+    "example_mollie": {
+        "BACKEND": "snipcart_checkout.backends.mollie.MollieBackend",
+        "NAME": "Mollie",
+        "OPTIONS": {"API_KEY": "MOLLIE_API_KEY"},
+    },
+    "example_lyra": {
+        "BACKEND": "snipcart_checkout.backends.lyra.LyraBackend",
+        "NAME": _("Card"),
+        "OPTIONS": {
+            "PLATFORM": "LYRA_PLATFORM",
+            "SHOP_ID": "LYRA_SHOP_ID",
+            "PASSWORD": "LYRA_PASSWORD",
+            "HMAC_KEY": "LYRA_HMAC_KEY",
+        },
+    },
+    "example_bitcoin": {
+        "BACKEND": "snipcart_checkout.backends.btcpay.BTCPayBackend",
+        "NAME": "Bitcoin",
+        "OPTIONS": {
+            "URL": "BTCPAY_URL",
+            "STORE_ID": "BTCPAY_STORE_ID",
+            "API_KEY": "BTCPAY_API_KEY",
+            "WEBHOOK_SECRET": "BTCPAY_WEBHOOK_SECRET",
+        },
+    },
+}
+LISTS = {"WEBHOOK_SECRETS"}
+
+
+def providers(mode: str) -> dict[str, dict[str, Any]]:
+    """The providers of a half. One variable is enough to offer one: `manage.py check` then names what is missing."""
+    methods = {}
+    for method, provider in PROVIDERS.items():
+        variables = {option: f"{mode.upper()}_{name}" for option, name in provider["OPTIONS"].items()}
+        options = {
+            option: env.list(variable) if option in LISTS else env.str(variable)
+            for option, variable in variables.items()
+            if env.str(variable, default="")
+        }
+        if options:
+            methods[method] = {**provider, "OPTIONS": options}
+    return methods
 
 
 def store(mode: str) -> dict[str, Any]:
@@ -149,7 +207,8 @@ def store(mode: str) -> dict[str, Any]:
             f"{prefix}_STORE_SECRET_KEY", default=f"sandbox-{mode}-secret-of-the-store"
         ),
         "SHOP_HOSTS": SHOP_HOSTS,
-        "METHODS": {**card(mode), **METHODS[mode]},
+        "BRAND": BRAND,
+        "METHODS": {**providers(mode), **METHODS[mode]},
     }
 
 
@@ -165,7 +224,7 @@ if SANDBOX:
 SNIPCART_SANDBOX: dict[str, Any] = {
     "STORES": {
         mode: {
-            "PAYMENT_METHODS_URL": f"/checkout/{mode}/payment-methods/",
+            "PAYMENT_METHODS_URL": f"/pay/{mode}/payment-methods/",
             "API_KEYS": SANDBOX_KEYS[mode],
             "STORE_SECRET_KEY": f"sandbox-{mode}-secret-of-the-store",
         }

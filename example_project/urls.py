@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from example_project.shop import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("checkout/", include("snipcart_checkout.urls")),
+    path("pay/", include("snipcart_checkout.urls")),
     path("admin/", admin.site.urls),
 ]
 if apps.is_installed("snipcart_checkout.sandbox"):
@@ -21,5 +21,5 @@ if apps.is_installed("snipcart_checkout.sandbox"):
         path("i18n/", include("django.conf.urls.i18n")),
         path("piggypay/", include("example_project.piggypay.urls")),
         path("sandbox/", include("snipcart_checkout.sandbox.urls")),
-        path("gallery/", include("snipcart_checkout.gallery.urls")),
+        path("gallery/", include("snipcart_checkout.contrib.gallery.urls")),
     ]

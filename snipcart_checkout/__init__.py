@@ -1,5 +1,3 @@
 """The merchant's server side of Snipcart's custom payment gateway, as a Django app."""
 
-__all__ = ["__version__"]
-
 __version__ = "0.1.0"

@@ -6,9 +6,8 @@ import sys
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 
-__all__ = ["SnipcartCheckoutConfig"]
+from snipcart_checkout.conf.translation import gettext_lazy as _
 
 
 class SnipcartCheckoutConfig(AppConfig):
@@ -21,10 +20,10 @@ class SnipcartCheckoutConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("snipcart_checkout.checks")
-        from snipcart_checkout.transport import install_log_scrubber
+        from snipcart_checkout.snipcart.transport import install_log_scrubber
 
         install_log_scrubber()
         if "django.core.wsgi" in sys.modules or "django.core.asgi" in sys.modules:
             # Only a server imports these before the apps are ready: the first shopper must not pay for what the
             # first page would load, and a management command need not.
-            import_module("snipcart_checkout.warming").warm()
+            import_module("snipcart_checkout.views.warming").warm()

@@ -7,10 +7,12 @@ SnipcartError
 ├── BadAnswer             Snipcart answered something that cannot be understood or cannot be paid
 │   └── UnpayableOrder    the order's amount or currency cannot be paid exactly
 └── ConfirmationRefused   Snipcart refused to record the outcome of a payment
+ProviderBusy              a payment provider was not called: too many calls are under way, or no time is left
+TransactionOpen           a transaction was open around a payment, so nothing was begun (also a RuntimeError)
 NotificationRefused       a provider's notification that could not be verified (also a SuspiciousOperation)
 RefundError               a refund that was not made
 ├── RefundNotPossible     not refundable, more than is left, or declined by the provider
-└── RefundUncertain       the provider's answer is not known; the amount stays reserved
+└── RefundUnknown         the provider's answer is not known; the amount stays reserved
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ __all__ = [
     "BadAnswer",
     "ConfirmationRefused",
     "NotificationRefused",
+    "ProviderBusy",
     "RefundError",
     "RefundNotPossible",
-    "RefundUncertain",
+    "RefundUnknown",
     "SnipcartError",
     "SnipcartUnavailable",
     "TokenMalformed",
     "TokenRefused",
+    "TransactionOpen",
     "UnpayableOrder",
 ]
 
@@ -47,8 +51,9 @@ class SnipcartError(Exception):
 class SnipcartUnavailable(SnipcartError):
     """Snipcart could not be reached, was too slow, or answered 408, 425, 429 or 5xx.
 
-    Whether Snipcart acted on the request is unknown, unless ``was_sent`` says that the request never left this
-    machine. ``retry_after`` is in seconds.
+    ``was_sent`` is true from the moment that the first byte of the request was written to the network, and then it
+    is unknown whether Snipcart acted on it. It is false for everything before: looking up the name, connecting, a
+    proxy, TLS, a full cap, an open circuit, no time left. ``retry_after`` is in seconds.
     """
 
     def __init__(
@@ -84,6 +89,25 @@ class ConfirmationRefused(SnipcartError):
     """Snipcart answered a confirmation with a definite 4xx, found in ``status``."""
 
 
+class ProviderBusy(Exception):
+    """Nothing was sent to a payment provider: too many calls to it are under way, or no time is left in this request.
+
+    ``retry_after`` is in seconds.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TransactionOpen(RuntimeError):
+    """Nothing was stored or sent: a transaction around the request could undo what must not be undone.
+
+    Some middleware or decorator of the site opened it, or AUTOCOMMIT of the database is off; ``manage.py check`` looks
+    for such.
+    """
+
+
 class NotificationRefused(SuspiciousOperation):
     """Raised by a backend whose notification is malformed or fails verification; answered with 400."""
 
@@ -96,5 +120,5 @@ class RefundNotPossible(RefundError):
     """Nothing was refunded, and asking again will not help. The message may be shown to the merchant."""
 
 
-class RefundUncertain(RefundError):
+class RefundUnknown(RefundError):
     """The provider may or may not have refunded; ``snipcart_settle`` finds out."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import SlugConverter
 
-from snipcart_checkout import views, webhooks
-
-__all__ = ["app_name", "urlpatterns"]
+from snipcart_checkout import views
+from snipcart_checkout.conf import get_settings
+from snipcart_checkout.views import webhooks
 
 app_name = "snipcart_checkout"
+
+
+class StoreConverter(SlugConverter):
+    """Matches the names of configured stores only, so that the site's own paths of one segment are left alone."""
+
+    def to_python(self, value: str) -> str:
+        if value not in get_settings().stores:
+            raise ValueError
+        return value
+
+
+register_converter(StoreConverter, "snipcart_store")
 
 _checkout = views.CheckoutView.as_view()
 _methods = webhooks.PaymentMethodsWebhook.as_view()
@@ -19,14 +32,14 @@ urlpatterns = [
     path("", _checkout, name="checkout"),
     path("payments/<uuid:reference>/", views.PaymentView.as_view(), name="payment"),
     path("payments/<uuid:reference>/return/", views.PaymentReturnView.as_view(), name="payment_return"),
-    path("<slug:store>/", _checkout, name="checkout"),
-    path("<slug:store>/methods/<slug:method>/", _checkout, name="checkout"),
-    path("<slug:store>/payment-methods", _methods),
-    path("<slug:store>/payment-methods/", _methods, name="payment_methods"),
-    path("<slug:store>/refunds/<str:capability>", _refund),
-    path("<slug:store>/refunds/<str:capability>/", _refund, name="refund"),
+    path("<snipcart_store:store>/", _checkout, name="checkout"),
+    path("<snipcart_store:store>/methods/<slug:method>/", _checkout, name="checkout"),
+    path("<snipcart_store:store>/payment-methods", _methods),
+    path("<snipcart_store:store>/payment-methods/", _methods, name="payment_methods"),
+    path("<snipcart_store:store>/refunds/<str:capability>", _refund),
+    path("<snipcart_store:store>/refunds/<str:capability>/", _refund, name="refund"),
     path(
-        "<slug:store>/notifications/<slug:method>/",
+        "<snipcart_store:store>/notifications/<slug:method>/",
         webhooks.NotificationWebhook.as_view(),
         name="notification",
     ),

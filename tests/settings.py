@@ -116,7 +116,7 @@ SNIPCART_CHECKOUT: dict[str, Any] = {
             "API_KEYS": ["primary-key-for-tests", "secondary-key-for-tests"],
             "SHOP_HOSTS": ["shop.example", "example.com"],
             "METHODS": {
-                "acme_card": {"BACKEND": "tests.backends.AcmeBackend", "NAME": "Credit card"},
+                "acme_card": {"BACKEND": "tests.support.backends.AcmeBackend", "NAME": "Credit card"},
             },
         },
     },

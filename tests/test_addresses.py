@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 import pytest
 from babel import Locale
 
-from snipcart_checkout.addresses import address_lines, country_name
-from snipcart_checkout.languages import LANGUAGES, language_tag, page_language
-from snipcart_checkout.protocol import Address
+from snipcart_checkout.presentation.addresses import address_lines, country_name
+from snipcart_checkout.presentation.languages import LANGUAGES, language_tag, page_language
+from snipcart_checkout.snipcart import Address
 
 # Country, street, postal code, city, region; then the lines between name and country, or all of them where the name is
 # not first. The orders are those of the Universal Postal Union and of Google's libaddressinput.

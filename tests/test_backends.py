@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -28,13 +28,15 @@ from snipcart_checkout.backends.base import (
 from snipcart_checkout.backends.dummy import DummyBackend, DummyForm, DummyTimeout
 from snipcart_checkout.backends.manual import ManualBackend
 from snipcart_checkout.conf import Method, Store, get_store
-from tests.backends import AcmeBackend
+from snipcart_checkout.snipcart.money import UnpayableAmount
+from tests.support.backends import AcmeBackend
 
 if TYPE_CHECKING:
     from pytest_django import Settings
 
 REFERENCE = UUID("11111111-2222-4333-8444-555555555555")
-ACCOUNT = {"ACCOUNT_HOLDER": "Acme SARL", "IBAN": "FR76 3000 6000 0112 3456 7890 189", "BIC": "AGRIFRPP"}
+SAMPLE_IBANS = ("FR7630006000011234567890189", "DE02120300000000202051", "GB82WEST12345698765432")
+ACCOUNT = {"ACCOUNT_HOLDER": "Acme SARL", "IBAN": "FR27 3000 6000 0198 7654 3210 958", "BIC": "AGRIFRPP"}
 
 
 def charge(**changes: Any) -> Charge:
@@ -129,6 +131,11 @@ class TestDummyBackend:
         assert dummy.charge(away) == Redirect("https://pay.shop.example/return/", f"dummy-{REFERENCE}")
         assert isinstance(dummy.lookup(away), Paid)
 
+    def test_a_redirect_that_is_no_longer_wanted_is_ended(self, dummy: DummyBackend) -> None:
+        away = charge(form={"outcome": "redirect"})
+        assert dummy.lookup(replace(away, is_void=True)) == Declined("cancelled")
+        assert isinstance(dummy.lookup(replace(away, shopper_returned=True)), Paid)
+
     def test_slow_is_paid_after_the_delay(self, dummy: DummyBackend) -> None:
         started = time.monotonic()
         assert isinstance(dummy.charge(charge(form={"outcome": "slow"})), Paid)
@@ -186,19 +193,19 @@ class TestManualBackend:
 
     def test_the_instructions_hold_the_reference_beside_the_account(self) -> None:
         assert instructions(manual(**ACCOUNT)).splitlines() == [
-            "Please transfer the amount to this account and give the payment reference.",
+            "Please transfer the amount to this account and quote the payment reference.",
             "Amount: 1,234.50 EUR",
             "Account holder: Acme SARL",
-            "IBAN: FR76 3000 6000 0112 3456 7890 189",
+            "IBAN: FR27 3000 6000 0198 7654 3210 958",
             "BIC: AGRIFRPP",
-            f"Payment reference: {REFERENCE}",
+            "Payment reference: 1111-1111",
         ]
 
     def test_the_instructions_do_without_any_option(self) -> None:
         assert instructions(manual()).splitlines() == [
-            "Please give the payment reference when you pay.",
+            "Please quote the payment reference when you pay.",
             "Amount: 1,234.50 EUR",
-            f"Payment reference: {REFERENCE}",
+            "Payment reference: 1111-1111",
         ]
 
     def test_the_amount_is_written_as_the_language_of_the_charge_writes_numbers(self) -> None:
@@ -217,21 +224,49 @@ class TestManualBackend:
         backend = manual()
         assert (backend.supports_refund, backend.can_lookup, backend.repeat_is_safe) == (False, False, True)
 
-    def test_its_check_passes_without_and_with_every_option(self) -> None:
-        assert ids(manual()) == []
+    def test_the_details_are_data_too(self) -> None:
+        assert manual(**ACCOUNT).payment_details(charge(language="fr")) == (
+            ("Montant", "1\N{NARROW NO-BREAK SPACE}234,50 EUR"),
+            ("Titulaire du compte", "Acme SARL"),
+            ("IBAN", "FR27 3000 6000 0198 7654 3210 958"),
+            ("BIC", "AGRIFRPP"),
+            ("Référence du paiement", "1111-1111"),
+        )
+
+    def test_a_method_without_account_and_text_is_an_error(self) -> None:
+        assert ids(manual()) == ["snipcart_checkout.E216"]
+        assert ids(manual(IBAN=" ", EXPIRES_AFTER_DAYS=3)) == ["snipcart_checkout.E216"]
+        assert ids(manual(INSTRUCTIONS="Pay at the counter.")) == []
+
+    @pytest.mark.parametrize("iban", SAMPLE_IBANS)
+    def test_an_account_of_the_documentation_is_an_error_in_a_live_store(
+        self, settings: Settings, iban: str
+    ) -> None:
+        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {}, "trial": {"MODE": "test"}}}
+        assert ids(manual(IBAN=f"{iban[:4].lower()} {iban[4:]}")) == ["snipcart_checkout.E217"]
+        assert ids(ManualBackend(store="trial", method="transfer", options={"IBAN": iban})) == []
+
+    def test_an_example_is_good_enough_where_snipcart_is_a_stand_in_too(self, settings: Settings) -> None:
+        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {}}, "API_URL": "http://127.0.0.1:8000/sandbox/api"}
+        iban = SAMPLE_IBANS[0]
+        assert ids(manual(IBAN=iban)) == ["snipcart_checkout.E217"]
+        settings.DEBUG = True
+        assert ids(manual(IBAN=iban)) == []
+
+    def test_its_check_passes_with_every_option(self) -> None:
         assert ids(manual(**ACCOUNT, BANK="Acme", INSTRUCTIONS=gettext_lazy("Yes"))) == []
 
     def test_its_check_names_the_option_that_was_meant(self) -> None:
-        (message,) = manual(ACOUNT_HOLDER="Acme").check()
+        (message,) = manual(**ACCOUNT, ACOUNT_HOLDER="Acme").check()
         assert message.id == "snipcart_checkout.W211"
         assert "'ACCOUNT_HOLDER'" in (message.hint or "")
 
     def test_its_check_lists_the_options_where_none_is_near(self) -> None:
-        (message,) = manual(COLOUR="red").check()
-        assert "ACCOUNT_HOLDER, BANK, BIC, IBAN, INSTRUCTIONS" in (message.hint or "")
+        (message,) = manual(**ACCOUNT, COLOUR="red").check()
+        assert "ACCOUNT_HOLDER, BANK, BIC, EXPIRES_AFTER_DAYS, IBAN, INSTRUCTIONS" in (message.hint or "")
 
     def test_its_check_warns_of_an_option_that_is_no_text(self) -> None:
-        assert ids(manual(BIC=7)) == ["snipcart_checkout.W212"]
+        assert ids(manual(BANK="Acme", BIC=7)) == ["snipcart_checkout.W212"]
 
     @pytest.mark.parametrize("iban", ["FR76 3000 6000 0112 3456 7890 198", "12345", "FR00", "ПР76"])
     def test_its_check_warns_of_a_mistyped_iban(self, iban: str) -> None:
@@ -239,16 +274,17 @@ class TestManualBackend:
 
     @pytest.mark.parametrize("days", ["14", 0, -1, 1.5, True, 10**9])
     def test_a_wait_that_is_no_number_of_days_is_warned_of_and_never_ends(self, days: object) -> None:
-        backend = manual(LAPSES_AFTER_DAYS=days)
+        backend = manual(**ACCOUNT, EXPIRES_AFTER_DAYS=days)
         assert ids(backend) == ["snipcart_checkout.W214"]
-        assert backend.waits_for is None
+        assert backend.expires_after is None
 
     def test_a_wait_may_end(self) -> None:
-        assert manual(LAPSES_AFTER_DAYS=14).waits_for == timedelta(days=14)
-        assert manual().waits_for is None
+        assert manual(EXPIRES_AFTER_DAYS=14).expires_after == timedelta(days=14)
+        assert manual().expires_after is None
 
     @pytest.mark.parametrize(
-        "iban", ["DE02120300000000202051", "be68 5390 0754 7034", "GB82 WEST 1234 5698 7654 32"]
+        "iban",
+        ["DE41500105170123456789", "fr27 3000 6000 0198 7654 3210 958", "FR76 10107001011234567890129"],
     )
     def test_its_check_knows_a_good_iban(self, iban: str) -> None:
         assert ids(manual(IBAN=iban)) == []
@@ -260,23 +296,23 @@ class TestGetBackend:
         return get_store("live")
 
     def test_it_builds_the_backend_with_its_place_and_options(self, store: Store) -> None:
-        backend = get_backend(store, method("tests.backends.AcmeBackend", COLOUR="red"))
+        backend = get_backend(store, method("tests.support.backends.AcmeBackend", COLOUR="red"))
         assert isinstance(backend, AcmeBackend)
         assert (backend.store, backend.method, backend.options) == ("live", "acme", {"COLOUR": "red"})
 
     def test_each_use_gets_a_new_one(self, store: Store) -> None:
-        acme = method("tests.backends.AcmeBackend")
+        acme = method("tests.support.backends.AcmeBackend")
         assert get_backend(store, acme) is not get_backend(store, acme)
 
     @pytest.mark.parametrize(
         "path",
         [
-            "tests.backends.Missing",
+            "tests.support.backends.Missing",
             "nowhere.at.all",
             "acme",
             "",
             "uuid.UUID",
-            "tests.backends.Paid",
+            "tests.support.backends.Paid",
             "uuid.uuid4",
         ],
     )
@@ -309,3 +345,70 @@ class TestInterface:
 
         with pytest.raises(TypeError):
             Idle(store="live", method="idle", options={})  # type: ignore[abstract]
+
+
+class TinyBackend(AcmeBackend):
+    """A provider that counts JPY with two decimals, and KWD with two of its three."""
+
+    currency_decimals = {"JPY": 2, "KWD": 2}
+
+
+class TestAmounts:
+    def backend(self) -> TinyBackend:
+        return TinyBackend(store="live", method="acme_card", options={})
+
+    @pytest.mark.parametrize(
+        "amount, currency, units, text",
+        [
+            ("12.34", "EUR", 1234, "12.34"),
+            ("12.3", "EUR", 1230, "12.30"),
+            ("1500", "KRW", 1500, "1500"),
+            ("1500", "JPY", 150000, "1500.00"),
+            ("1.230", "KWD", 123, "1.23"),
+            ("1.234", "BHD", 1234, "1.234"),
+        ],
+    )
+    def test_amounts_are_what_the_provider_counts(
+        self, amount: str, currency: str, units: int, text: str
+    ) -> None:
+        assert self.backend().to_minor_units(Decimal(amount), currency) == units
+        assert self.backend().from_minor_units(units, currency) == Decimal(amount)
+        assert self.backend().to_major_units(Decimal(amount), currency) == text
+        assert self.backend().from_major_units(text) == Decimal(amount)
+
+    @pytest.mark.parametrize(
+        "amount, currency",
+        [("1.234", "KWD"), ("0.001", "EUR"), ("0", "EUR"), ("-1", "EUR"), ("NaN", "EUR"), ("1", "XXX")],
+    )
+    def test_what_the_provider_cannot_take_is_refused(self, amount: str, currency: str) -> None:
+        with pytest.raises(UnpayableAmount):
+            self.backend().to_minor_units(Decimal(amount), currency)
+        with pytest.raises(UnpayableAmount):
+            self.backend().to_major_units(Decimal(amount), currency)
+
+    @pytest.mark.parametrize("units", [12.5, "12", True, None, -1, 10**13])
+    def test_units_that_are_none_are_refused(self, units: Any) -> None:
+        with pytest.raises(UnpayableAmount):
+            self.backend().from_minor_units(units, "EUR")
+
+    @pytest.mark.parametrize("text", [12, None, "", "-1", "1e3", "1,00", " 1", "1.", "NaN", "١"])
+    def test_texts_that_are_no_amounts_are_refused(self, text: Any) -> None:
+        with pytest.raises(UnpayableAmount):
+            self.backend().from_major_units(text)
+
+
+class TestDefaults:
+    def test_a_backend_knows_the_half_that_it_works_in(self, settings: Settings) -> None:
+        stores = {"trial": {"MODE": "test"}, "live": {}}
+        settings.SNIPCART_CHECKOUT = {"STORES": stores}
+        modes = [AcmeBackend(store=name, method="m", options={}).is_test for name in (*stores, "none")]
+        assert modes == [True, False, False]
+
+    def test_what_a_backend_does_not_claim_it_does_not_do(self) -> None:
+        backend = AcmeBackend(store="live", method="acme_card", options={})
+        for call in (backend.lookup_refund, backend.refund, backend.lookup):
+            with pytest.raises(TypeError):
+                call(refund())  # type: ignore[arg-type]
+        with pytest.raises(NotImplementedError):
+            backend.ping()
+        assert (backend.pay_label, backend.description, backend.refund_repeat_is_safe) == (None, "", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,12 @@ from django.db import connections
 from django.utils import translation
 from django.utils.translation import gettext_lazy
 
+import snipcart_checkout
 from snipcart_checkout.backends.base import Charge, ChargeResult, PaymentBackend
 from snipcart_checkout.checks import TAG
 from snipcart_checkout.checks.secrets import is_placeholder
 from snipcart_checkout.conf import RESERVED_METHOD_IDS, get_settings
-from tests.backends import AcmeBackend
+from tests.support.backends import AcmeBackend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
 SECRET = "sk_live_0123456789"
-METHOD: dict[str, Any] = {"BACKEND": "tests.backends.AcmeBackend", "NAME": "Card"}
+METHOD: dict[str, Any] = {"BACKEND": "tests.support.backends.AcmeBackend", "NAME": "Card"}
 STORE: dict[str, Any] = {
     "API_KEYS": ["first-key", "second-key"],
     "SHOP_HOSTS": ["shop.example"],
@@ -99,12 +102,16 @@ class Scattering:
     def db_for_write(self, model: type, **_hints: object) -> str:
         return "other" if model.__name__ == "Event" else "default"
 
+    db_for_read = db_for_write
+
 
 class Odd:
     """A router that keeps the ledger where nobody tried to."""
 
     def db_for_write(self, model: type, **_hints: object) -> str:
         return "odd"
+
+    db_for_read = db_for_write
 
 
 def charge_elsewhere(charge: Charge) -> ChargeResult:
@@ -271,15 +278,15 @@ class TestUnknownKeys:
         [
             (site(STORE={}), "Write 'STORES' instead."),
             (site(public_url="x"), "Write 'PUBLIC_URL' instead."),
-            (site(API_KEYS=[SECRET]), "It belongs into a store."),
-            (site(BACKEND="x"), "It belongs into a method of a store."),
+            (site(API_KEYS=[SECRET]), "It belongs in a store."),
+            (site(BACKEND="x"), "It belongs in a method of a store."),
             (site(COLOUR="red"), "API_URL, APP_API_URL"),
             (store(API_KEY="x"), "Write 'API_KEYS' instead."),
             (store(SECRET_KEY="x"), "Write 'STORE_SECRET_KEY' instead."),
-            (store(PUBLIC_URL="x"), "It belongs on top."),
-            (store(COMPLETE=True), "API_KEYS, METHODS, MODE"),
+            (store(PUBLIC_URL="x"), "It belongs at the top level."),
+            (store(COMPLETE=True), "API_KEYS, BRAND, METHODS"),
             (method(CURRENCY="EUR"), "Write 'CURRENCIES' instead."),
-            (method(SHOP_HOSTS=[]), "It belongs into a store."),
+            (method(SHOP_HOSTS=[]), "It belongs in a store."),
             (method(ID="x"), "BACKEND, COUNTRIES"),
             (site(**{"5": 1}), "Remove it"),
         ],
@@ -397,13 +404,13 @@ class TestMethods:
             ({"MIN_AMOUNT": "20", "MAX_AMOUNT": "10"}, "E208"),
             ({"ICON": "http://cdn.example/card.svg"}, "W202"),
             ({"ICON": "shop/missing.svg"}, "W202"),
-            ({"ICON": 5}, "W202"),
+            ({"ICON": 5}, "E220"),
             ({"OPTIONS": [1]}, "E209"),
             ({"OPTIONS": "x"}, "E209"),
             ({"OPTIONS": {"API_KEY": "<key>"}}, "E210"),
             ({"BACKEND": "nowhere.Backend"}, "E211"),
-            ({"BACKEND": "tests.backends.Missing"}, "E211"),
-            ({"BACKEND": "tests.backends"}, "E211"),
+            ({"BACKEND": "tests.support.backends.Missing"}, "E211"),
+            ({"BACKEND": "tests.support.backends"}, "E211"),
             ({"BACKEND": "uuid.UUID"}, "E211"),
             ({"BACKEND": "tests.test_checks.Unfinished"}, "E212"),
             ({"BACKEND": "tests.test_checks.Fragile", "OPTIONS": {"NUMBER": SECRET}}, "E212"),
@@ -435,7 +442,7 @@ class TestMethods:
         assert ids() == ["E201"]
 
     def test_a_method_that_is_no_dict_is_one_message(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = store(METHODS={"acme_card": "tests.backends.AcmeBackend"})
+        settings.SNIPCART_CHECKOUT = store(METHODS={"acme_card": "tests.support.backends.AcmeBackend"})
         assert ids() == ["E203"]
 
     def test_a_backend_whose_library_is_missing_says_which(
@@ -478,7 +485,7 @@ class TestMethods:
 
     def test_what_a_backend_says_of_its_options_is_passed_on(self, settings: Settings) -> None:
         settings.SNIPCART_CHECKOUT = method(
-            BACKEND="snipcart_checkout.backends.manual.ManualBackend", OPTIONS={"IBANN": "x"}
+            BACKEND="snipcart_checkout.backends.manual.ManualBackend", OPTIONS={"IBANN": "x", "BANK": "Acme"}
         )
         (message,) = run()
         assert message.id == "snipcart_checkout.W211"
@@ -515,7 +522,7 @@ class TestSecrets:
     @pytest.mark.parametrize(
         "text",
         "changeme CHANGE-ME change_this replace-me your-api-key YOUR_KEY insert-key-here <key> [key] ${KEY} {key} "
-        "$KEY xxx xxxxxxxx *** ... … TODO none placeholder".split(),
+        "sk_live_... whsec_… $KEY xxx xxxxxxxx *** ... … TODO none placeholder".split(),
     )
     def test_what_stands_for_a_key_is_a_placeholder(self, text: str) -> None:
         assert is_placeholder(text)
@@ -533,7 +540,7 @@ class TestProject:
         settings.ROOT_URLCONF = "tests.test_checks"
         (message,) = run()
         assert message.id == "snipcart_checkout.E301"
-        assert message.hint == 'path("checkout/", include("snipcart_checkout.urls")),'
+        assert message.hint == 'path("pay/", include("snipcart_checkout.urls")),  # before any catch-all'
 
     def test_templates_that_are_not_found_are_named(self, settings: Settings) -> None:
         settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
@@ -551,6 +558,12 @@ class TestProject:
     def test_a_ledger_in_two_databases_is_refused(self, settings: Settings) -> None:
         settings.DATABASE_ROUTERS = ["tests.test_checks.Scattering"]
         assert ids() == ["E303"]
+
+    def test_a_ledger_in_which_nothing_stays_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(connections["default"].settings_dict, "AUTOCOMMIT", False)
+        (message,) = run()
+        assert message.id == "snipcart_checkout.E314"
+        assert message.hint == "Take AUTOCOMMIT out of DATABASES['default']."
 
     def test_a_database_that_nobody_tried_is_a_warning(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
@@ -573,7 +586,7 @@ class TestProject:
         settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
         assert ids() == ["E304"]
 
-    def test_what_a_proxy_may_break_is_told_before_deployment_only(self, settings: Settings) -> None:
+    def test_what_a_proxy_may_break_is_said_before_deployment_only(self, settings: Settings) -> None:
         settings.ALLOWED_HOSTS = ["elsewhere.example"]
         assert ids() == []
         assert ids(include_deployment_checks=True) == ["W303", "W304"]
@@ -625,3 +638,13 @@ class TestRunning:
 
 
 urlpatterns: list[Any] = []
+
+
+def test_no_id_belongs_to_two_rules() -> None:
+    package = Path(snipcart_checkout.__file__).parent
+    found = Counter(
+        identifier
+        for path in package.rglob("*.py")
+        for identifier in re.findall(r'id="(snipcart_checkout\.[EWI]\d{3})"', path.read_text())
+    )
+    assert [identifier for identifier, count in found.items() if count > 1] == []

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import http.client
 import inspect
+import itertools
 import json
 import re
 import ssl
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -19,7 +22,6 @@ import responses
 import urllib3.exceptions
 
 from snipcart_checkout import __version__
-from snipcart_checkout.client import SnipcartClient
 from snipcart_checkout.conf import Secret, Settings
 from snipcart_checkout.exceptions import (
     BadAnswer,
@@ -28,7 +30,9 @@ from snipcart_checkout.exceptions import (
     SnipcartUnavailable,
     TokenRefused,
 )
+from snipcart_checkout.snipcart.client import SnipcartClient
 from snipcart_checkout.testing import StandIn
+from tests.support.sampling import sampled
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LXRva2Vu.s-_~+/=x"
 KEY = Secret("gateway-key-of-the-tests")
@@ -47,7 +51,7 @@ CALLS: dict[str, Call] = {**READS, "payment": lambda client: client.confirm(BODY
 def client_of(stand_in: StandIn, fault: str | int = "") -> SnipcartClient:
     """A client with time to spare, also on a busy machine, unless the fault is meant to use it up."""
     endless = str(fault).startswith(("hang", "drip"))
-    read, total = (0.3, 0.45) if endless else (10.0, 20.0)
+    read, total = (0.15, 0.3) if endless else (10.0, 20.0)
     urls = stand_in.settings
     return SnipcartClient(
         Settings(
@@ -103,8 +107,9 @@ class TestReads:
             client.fetch_session(token)
         assert stand_in.calls[0].query == {"publicToken": [token]}
 
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 451])
-    @pytest.mark.parametrize("endpoint", READS)
+    @pytest.mark.parametrize(
+        "status, endpoint", sampled(itertools.product([400, 401, 403, 404, 410, 422, 451], READS), every=2)
+    )
     def test_a_definite_4xx_means_refused(
         self, stand_in: StandIn, client: SnipcartClient, endpoint: str, status: int
     ) -> None:
@@ -166,6 +171,14 @@ class TestRequestTokens:
         with pytest.raises(TokenRefused):
             client.validate_request_token(token, KEY)
         assert stand_in.calls == []
+
+    @pytest.mark.parametrize("token", [".", "..", "../other", "x/../../other", "x/."])
+    def test_a_public_token_of_dots_stays_a_parameter(
+        self, stand_in: StandIn, client: SnipcartClient, token: str
+    ) -> None:
+        with pytest.raises(TokenRefused):
+            client.validate_token(token)
+        assert [call.query for call in stand_in.calls] == [{"publicToken": [token]}]
 
 
 class TestConfirmations:
@@ -294,10 +307,16 @@ class TestEveryCall:
     @pytest.mark.parametrize(
         "url", ["http://payment.snipcart.com/api", "ftp://127.0.0.1/api", "payment.snipcart.com", ""]
     )
-    def test_nothing_is_sent_to_an_unsafe_url(self, endpoint: str, url: str) -> None:
-        with responses.RequestsMock() as wire, pytest.raises(SnipcartUnavailable):
-            CALLS[endpoint](SnipcartClient(Settings(api_url=url, app_api_url=url)))
-        assert len(wire.calls) == 0
+    @pytest.mark.parametrize("unsafe", ["api_url", "app_api_url", "both"])
+    def test_nothing_is_sent_where_a_url_is_unsafe(self, endpoint: str, url: str, unsafe: str) -> None:
+        urls: dict[str, Any] = dict.fromkeys(
+            ("api_url", "app_api_url") if unsafe == "both" else (unsafe,), url
+        )
+        with responses.RequestsMock() as wire:
+            with pytest.raises(SnipcartUnavailable, match="cannot be used") as raised:
+                CALLS[endpoint](SnipcartClient(replace(Settings(), **urls)))
+            assert len(wire.calls) == 0
+        assert not raised.value.was_sent
 
 
 def library_exceptions() -> list[Exception]:
@@ -342,9 +361,10 @@ def test_the_walk_finds_the_librarys_exceptions() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", EXCEPTIONS, ids=lambda error: f"{type(error).__module__}.{type(error).__name__}"
+    "error, endpoint",
+    sampled(itertools.product(EXCEPTIONS, CALLS), every=4),
+    ids=lambda value: value if isinstance(value, str) else f"{type(value).__module__}.{type(value).__name__}",
 )
-@pytest.mark.parametrize("endpoint", CALLS)
 def test_no_exception_of_the_library_escapes(endpoint: str, error: Exception) -> None:
     with responses.RequestsMock() as wire:
         method = responses.POST if endpoint == "payment" else responses.GET
@@ -373,8 +393,10 @@ def failure_of(call: Call, client: SnipcartClient) -> SnipcartError | None:
     return None
 
 
-@pytest.mark.parametrize("fault", [404, 503, "redirect", "cut-before", "hang", "drip-headers"])
-@pytest.mark.parametrize("endpoint", CALLS)
+@pytest.mark.parametrize(
+    "fault, endpoint",
+    sampled(itertools.product([404, 503, "redirect", "cut-before", "hang", "drip-headers"], CALLS), every=2),
+)
 def test_what_escapes_holds_neither_token_nor_key(stand_in: StandIn, endpoint: str, fault: str | int) -> None:
     stand_in.fail(endpoint, fault)
     assert_blank(failure_of(CALLS[endpoint], client_of(stand_in, fault)))
@@ -425,3 +447,28 @@ def test_the_default_addresses_are_snipcarts() -> None:
         SnipcartClient(Settings()).validate_token(TOKEN)
         SnipcartClient(Settings()).validate_request_token("abc", KEY)
         assert len(wire.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "error, was_sent",
+    [
+        (requests.exceptions.ReadTimeout("read"), True),
+        (requests.exceptions.Timeout("either"), True),
+        (requests.exceptions.ChunkedEncodingError("cut"), True),
+        (requests.exceptions.ConnectionError("cut", http.client.RemoteDisconnected("cut")), True),
+        (requests.exceptions.ConnectTimeout("connect"), False),
+        (requests.exceptions.SSLError("handshake"), False),
+        (requests.exceptions.ProxyError("proxy"), False),
+        (requests.exceptions.ConnectionError("refused"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_where_none_of_our_connections_sends_the_error_says_how_far_it_came(
+    error: Exception, was_sent: bool
+) -> None:
+    with responses.RequestsMock() as wire:
+        wire.post(f"{LIVE_API}/private/custom-payment-gateway/payment", body=error)
+        with pytest.raises(SnipcartUnavailable) as caught:
+            SnipcartClient(Settings()).confirm(b"{}", KEY)
+
+    assert caught.value.was_sent is was_sent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,11 +23,15 @@ from snipcart_checkout.conf import (
     get_store,
     load_hook,
 )
+from snipcart_checkout.services.methods import is_accepted
+from snipcart_checkout.snipcart import Invoice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_django import Settings as DjangoSettings
 
-METHOD = {"BACKEND": "tests.backends.AcmeBackend", "NAME": "Card"}
+METHOD = {"BACKEND": "tests.support.backends.AcmeBackend", "NAME": "Card"}
 STORE: dict[str, Any] = {
     "API_KEYS": ["first-key", "second-key"],
     "SHOP_HOSTS": ["shop.example"],
@@ -38,6 +42,11 @@ STORE: dict[str, Any] = {
 def a_method(**changes: Any) -> Method:
     store = a_store(METHODS={"acme_card": {**METHOD, **changes}})
     return store.methods["acme_card"]
+
+
+def an_order(amount: str, currency: str, country: str) -> Invoice:
+    address = {"country": country}
+    return Invoice.from_json({"amount": Decimal(amount), "currency": currency, "billingAddress": address})
 
 
 def a_store(name: str = "live", **changes: Any) -> Store:
@@ -249,21 +258,21 @@ class TestGetStore:
 
 class TestMethods:
     def test_a_method_without_limits_accepts_every_order(self) -> None:
-        assert a_method().accepts(amount=Decimal("0.01"), currency="KWD", country="")
+        assert is_accepted(a_method(), an_order("0.01", "KWD", ""))
 
     @pytest.mark.parametrize(
         "amount, accepted", [("0.99", False), ("1", True), ("1.50", True), ("2000", True), ("2000.01", False)]
     )
     def test_limits_include_their_ends(self, amount: str, accepted: bool) -> None:
         method = a_method(MIN_AMOUNT="1", MAX_AMOUNT=2000)
-        assert method.accepts(amount=Decimal(amount), currency="EUR", country="FR") is accepted
+        assert is_accepted(method, an_order(amount, "EUR", "FR")) is accepted
 
     def test_currencies_and_countries_are_read_in_any_case(self) -> None:
         method = a_method(CURRENCIES=["eur"], COUNTRIES=("fr", "BE"))
-        assert method.accepts(amount=Decimal(1), currency="EUR", country="FR")
-        assert not method.accepts(amount=Decimal(1), currency="USD", country="FR")
-        assert not method.accepts(amount=Decimal(1), currency="EUR", country="DE")
-        assert not method.accepts(amount=Decimal(1), currency="EUR", country="")
+        assert is_accepted(method, an_order("1", "EUR", "FR"))
+        assert not is_accepted(method, an_order("1", "USD", "FR"))
+        assert not is_accepted(method, an_order("1", "EUR", "DE"))
+        assert not is_accepted(method, an_order("1", "EUR", ""))
 
     @pytest.mark.parametrize(
         "changes",
@@ -323,3 +332,95 @@ class TestSecrets:
     @pytest.mark.parametrize("nothing", ["", " ", None, 5])
     def test_a_secret_of_nothing_is_false(self, nothing: object) -> None:
         assert not Secret(nothing)
+
+
+class TestReadOnce:
+    """The setting is parsed once, and again whenever it is another object or has other content."""
+
+    def test_the_same_content_is_the_same_value(self, settings: DjangoSettings) -> None:
+        settings.SNIPCART_CHECKOUT = {"PUBLIC_URL": "https://pay.shop.example", "STORES": {"live": STORE}}
+        assert get_settings() is get_settings()
+
+    def test_another_object_is_read_although_it_is_equal(self, settings: DjangoSettings) -> None:
+        settings.SNIPCART_CHECKOUT = {"STORES": {"live": STORE}}
+        before = get_settings()
+        settings.SNIPCART_CHECKOUT = {"STORES": {"live": STORE}}
+        assert get_settings() == before
+        assert get_settings() is not before
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda raw: raw.update(PUBLIC_URL="https://other.example"),
+            lambda raw: raw["STORES"].update(other=STORE),
+            lambda raw: raw["STORES"]["live"]["API_KEYS"].append("third-key"),
+            lambda raw: raw["STORES"]["live"]["METHODS"]["acme_card"].pop("NAME"),
+            lambda raw: raw["STORES"]["live"]["METHODS"]["acme_card"]["OPTIONS"].update(A=2),
+            lambda raw: raw["STORES"]["live"]["METHODS"]["acme_card"]["OPTIONS"]["LIST"].append(1),
+            lambda raw: raw["STORES"]["live"]["SHOP_HOSTS"][0].clear(),
+            lambda raw: raw["STORES"]["live"]["BRAND"].update(NAME="Another"),
+        ],
+    )
+    def test_a_change_in_place_is_noticed_at_every_depth(
+        self, settings: DjangoSettings, change: Callable[[dict[str, Any]], object]
+    ) -> None:
+        method = {**METHOD, "OPTIONS": {"A": 1, "LIST": []}}
+        changed = {
+            **STORE,
+            "API_KEYS": ["first-key"],
+            "SHOP_HOSTS": ({"a"}, "shop.example"),
+            "METHODS": {"acme_card": method},
+            "BRAND": {"NAME": "One"},
+        }
+        settings.SNIPCART_CHECKOUT = {"PUBLIC_URL": "https://pay.shop.example", "STORES": {"live": changed}}
+        before = get_settings()
+        change(settings.SNIPCART_CHECKOUT)
+        assert get_settings() is not before
+        assert get_settings() is get_settings()
+
+    def test_the_change_is_what_is_read(self, settings: DjangoSettings) -> None:
+        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {**STORE, "SHOP_HOSTS": ["a.example"]}}}
+        assert get_store().shop_hosts == ("a.example",)
+        settings.SNIPCART_CHECKOUT["STORES"]["live"]["SHOP_HOSTS"].append("b.example")
+        assert get_store().shop_hosts == ("a.example", "b.example")
+
+    def test_no_lazy_translation_is_evaluated_for_it(self, settings: DjangoSettings) -> None:
+        def fail() -> str:
+            raise AssertionError
+
+        settings.SNIPCART_CHECKOUT = {
+            "STORES": {"live": {**STORE, "METHODS": {"acme_card": {**METHOD, "NAME": lazy(fail, str)()}}}}
+        }
+        assert get_settings() is get_settings()
+
+    @pytest.mark.parametrize("odd", ["itself", "uncomparable"])
+    def test_options_that_cannot_be_compared_are_read_anew(self, settings: DjangoSettings, odd: str) -> None:
+        class Uncomparable(dict[str, Any]):
+            def __eq__(self, other: object) -> bool:
+                raise ValueError
+
+            __hash__ = None
+
+        options: dict[str, Any] = {} if odd == "itself" else Uncomparable()
+        if odd == "itself":
+            options["SELF"] = options
+        settings.SNIPCART_CHECKOUT = {
+            "STORES": {"live": {**STORE, "METHODS": {"acme_card": {**METHOD, "OPTIONS": options}}}}
+        }
+        assert get_settings().stores["live"].methods["acme_card"].options is options
+        assert get_settings().stores["live"].methods["acme_card"].options is options
+
+    def test_what_is_remembered_shows_no_key(self, settings: DjangoSettings) -> None:
+        from snipcart_checkout.conf import settings as module
+
+        settings.SNIPCART_CHECKOUT = {"STORES": {"live": STORE}}
+        get_settings()
+        assert module._Reading.latest is not None
+        assert "first-key" not in repr(module._Reading.latest)
+
+    def test_nobody_changes_what_all_share(self) -> None:
+        values = read(STORES={"live": STORE})
+        with pytest.raises(TypeError):
+            values.stores["other"] = values.stores["live"]  # type: ignore[index]
+        with pytest.raises(TypeError):
+            del values.stores["live"].methods["acme_card"]  # type: ignore[attr-defined]

@@ -17,12 +17,13 @@ from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Confirmation, Payment
-from snipcart_checkout.services.confirmations import deliver_due, deliver_session
+from snipcart_checkout.services.delivery import deliver_session
+from snipcart_checkout.services.settlement import settle
 from snipcart_checkout.signals import confirmation_unresolved
 from snipcart_checkout.testing import StandIn, ask_for_refund
-from tests.backends import Provider
-from tests.ledger import pay, provider, story
-from tests.shopper import Shopper
+from tests.support.backends import Provider
+from tests.support.ledger import before, pay, provider, story
+from tests.support.shopper import Shopper
 
 __all__ = ["provider"]
 
@@ -63,18 +64,18 @@ def unresolved() -> Any:
     confirmation_unresolved.disconnect(listen)
 
 
-def owed(payment: Payment) -> Confirmation:
+def latest(payment: Payment) -> Confirmation:
     return payment.confirmations.order_by("pk").last()  # type: ignore[return-value]
 
 
 def try_again(payment: Payment) -> Confirmation:
     """Its time has come, and whoever delivers what is due delivers it."""
-    Confirmation.objects.owed().update(due_at=timezone.now())
-    deliver_due()
-    return owed(payment)
+    Confirmation.objects.pending().update(due_at=timezone.now())
+    settle()
+    return latest(payment)
 
 
-def untold(snipcart: StandIn, *faults: str | int, **session: Any) -> Payment:
+def undelivered(snipcart: StandIn, *faults: str | int, **session: Any) -> Payment:
     """A paid payment of which Snipcart has not heard, because of the faults."""
     for fault in faults:
         snipcart.fail("payment", fault)
@@ -83,7 +84,7 @@ def untold(snipcart: StandIn, *faults: str | int, **session: Any) -> Payment:
 
 def impatient(settings: Any) -> None:
     """Long enough for every answer that comes at all."""
-    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "READ_TIMEOUT": 2}
+    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "READ_TIMEOUT": 1}
 
 
 # What is said
@@ -116,14 +117,14 @@ def test_a_pending_payment_is_told_as_processing_with_its_instructions(
     assert "links" in snipcart.confirmations[0]
 
 
-@pytest.mark.parametrize("code, state", [("card_declined", "failed"), ("lapsed", "invalidated")])
+@pytest.mark.parametrize("code, state", [("card_declined", "failed"), ("payment_expired", "invalidated")])
 def test_a_failure_is_told_with_code_and_message_and_without_a_refund_link(
     snipcart: StandIn, provider: Provider, code: str, state: str
 ) -> None:
     provider.script(charge="pending", lookup="declined", code=code)
     payment = pay(snipcart, language="fr")
 
-    services.settle_return(payment)
+    services.handle_return(payment)
 
     body = snipcart.confirmations[-1]
     assert (body["state"], body["error"]["code"]) == (state, code)
@@ -204,7 +205,7 @@ def test_a_failure_that_quotes_the_placeholder_does_not_get_the_capability(
 def test_the_link_stays_the_same_when_the_secret_key_is_rotated(
     snipcart: StandIn, provider: Provider, settings: Any
 ) -> None:
-    payment = untold(snipcart, "cut-after")
+    payment = undelivered(snipcart, "cut-after")
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "the-next-secret-key"
 
@@ -214,12 +215,32 @@ def test_the_link_stays_the_same_when_the_secret_key_is_rotated(
     assert first.body == second.body
 
 
+def test_without_the_secret_key_of_its_time_it_is_told_without_a_link_and_somebody_is_alerted(
+    snipcart: StandIn,
+    provider: Provider,
+    settings: Any,
+    alerts: Callable[[], list[str]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    payment = undelivered(snipcart, "cut-before")
+    settings.SECRET_KEY = "the-next-secret-key"
+
+    assert try_again(payment).status == _Status.DELIVERED
+
+    first, second = (call.body.decode() for call in snipcart.calls_to("payment"))
+    assert second == re.sub(r',"links":{[^}]*}', "", first) != first
+    (alert,) = alerts()
+    assert alert.startswith(f"payment {payment.reference}: ")
+    assert "SECRET_KEY_FALLBACKS" in alert
+    assert f"payment {payment.reference}: notified without a refund link" in caplog.text
+
+
 # Repeats
 
 
 def test_a_repeat_is_the_same_byte_for_byte(snipcart: StandIn, provider: Provider) -> None:
     provider.script(charge="pending", instructions="é\n請")
-    payment = untold(snipcart, 500, "cut-after", 429)
+    payment = undelivered(snipcart, 500, "cut-after", 429)
     provider.script()
 
     for _ in range(3):
@@ -237,23 +258,23 @@ def test_what_is_neither_told_nor_refused_stays_on_the_schedule(
     snipcart: StandIn, provider: Provider, settings: Any, fault: str | int
 ) -> None:
     impatient(settings)
-    payment = untold(snipcart, fault)
+    payment = undelivered(snipcart, fault)
 
     payment.refresh_from_db()
     assert payment.state == Payment.State.PAID
-    assert owed(payment).status == _Status.OWED
-    assert try_again(payment).status == _Status.TOLD
+    assert latest(payment).status == _Status.PENDING
+    assert try_again(payment).status == _Status.DELIVERED
 
 
 def test_a_port_that_nobody_listens_on_leaves_it_on_the_schedule(
     snipcart: StandIn, provider: Provider
 ) -> None:
-    payment = untold(snipcart, 500)
+    payment = undelivered(snipcart, 500)
     snipcart.stop()
-    assert try_again(payment).status == _Status.OWED
+    assert try_again(payment).status == _Status.PENDING
     snipcart.start()
 
-    assert try_again(payment).status == _Status.TOLD
+    assert try_again(payment).status == _Status.DELIVERED
 
 
 def test_the_schedule_grows_from_half_a_minute_to_half_a_day(snipcart: StandIn, provider: Provider) -> None:
@@ -263,7 +284,7 @@ def test_the_schedule_grows_from_half_a_minute_to_half_a_day(snipcart: StandIn, 
 
     for step in SCHEDULE:
         after = timezone.now()
-        assert before + step * 0.95 <= owed(payment).due_at <= after + step
+        assert before + step * 0.95 <= latest(payment).due_at <= after + step
         before = timezone.now()
         try_again(payment)
 
@@ -273,19 +294,19 @@ def test_the_schedule_is_spread_so_that_an_outage_does_not_end_with_everybody_at
 ) -> None:
     snipcart.fail("payment", 500, times=None)
     payments = [pay(snipcart) for _ in range(5)]
-    Confirmation.objects.update(tries=9)
+    Confirmation.objects.update(attempts=9)
     try_again(payments[0])
 
-    moments = sorted(owed(payment).due_at for payment in payments)
+    moments = sorted(latest(payment).due_at for payment in payments)
 
     # A twentieth of half a day is 36 minutes.
     assert moments[-1] - moments[0] > timedelta(minutes=1)
 
 
 def test_nothing_is_sent_before_its_time(snipcart: StandIn, provider: Provider) -> None:
-    untold(snipcart, 500)
+    undelivered(snipcart, 500)
 
-    assert deliver_due() == 0
+    assert settle().delivered == 0
     assert len(snipcart.calls_to("payment")) == 1
 
 
@@ -297,11 +318,11 @@ def test_the_last_try_is_at_72_hours(snipcart: StandIn, provider: Provider) -> N
     snipcart.fail("payment", 500, times=None)
     payment = pay(snipcart)
     aged(payment, timedelta(hours=71, minutes=50))
-    Confirmation.objects.update(tries=12)
+    Confirmation.objects.update(attempts=12)
 
     confirmation = try_again(payment)
 
-    assert confirmation.status == _Status.OWED
+    assert confirmation.status == _Status.PENDING
     assert confirmation.due_at == confirmation.created_at + timedelta(hours=72)
 
 
@@ -316,7 +337,7 @@ def test_after_72_hours_it_is_left_to_a_person_with_an_alert(
     assert Payment.objects.get().state == Payment.State.PAID
     assert unresolved == [payment]
     assert [alert for alert in alerts() if str(payment.reference) in alert]
-    assert story(payment)[-1] == "telling_gave_up"
+    assert story(payment)[-1] == "confirmation_gave_up"
 
 
 # Refused
@@ -326,9 +347,9 @@ def test_after_72_hours_it_is_left_to_a_person_with_an_alert(
 def test_a_definite_refusal_on_the_first_clear_try_goes_to_review_with_an_alert(
     snipcart: StandIn, provider: Provider, alerts: Any, unresolved: list[Payment], status: int
 ) -> None:
-    payment = untold(snipcart, status)
+    payment = undelivered(snipcart, status)
 
-    assert owed(payment).status == _Status.REVIEW
+    assert latest(payment).status == _Status.REVIEW
     assert Payment.objects.get().state == Payment.State.PAID
     assert unresolved == [payment]
     assert len(alerts()) == 1
@@ -339,10 +360,12 @@ def test_a_refusal_after_an_unclear_try_counts_as_told(
     snipcart: StandIn, provider: Provider, settings: Any, unresolved: list[Payment], unclear: str | int
 ) -> None:
     impatient(settings)
-    payment = untold(snipcart, unclear)
-    snipcart.fail("payment", 400)
+    for answer in (400, 409):
+        payment = undelivered(snipcart, unclear)
+        snipcart.fail("payment", answer)
 
-    assert try_again(payment).status == _Status.TOLD
+        assert try_again(payment).status == _Status.DELIVERED
+
     assert unresolved == []
 
 
@@ -362,11 +385,29 @@ def test_a_refusal_after_an_unclear_try_goes_to_review_when_the_session_had_fail
     assert confirmation.status == _Status.REVIEW
 
 
+def test_a_failure_of_which_snipcart_never_got_a_byte_does_not_make_a_refusal_the_first(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined", lookup="paid")
+    payment = pay(snipcart)
+    snipcart.fail("payment", 429)
+    services.give_up(payment)
+    snipcart.fail("payment", 500)
+    services.handle_return(payment)
+    assert list(payment.confirmations.values_list("outcome", "status")) == [
+        ("failed", _Status.SUPERSEDED),
+        ("processed", _Status.PENDING),
+    ]
+    snipcart.fail("payment", 400)
+
+    assert try_again(payment).status == _Status.DELIVERED
+
+
 @pytest.mark.parametrize("clear", [425, 429, "redirect", 301])
 def test_a_refusal_after_a_try_that_cannot_have_been_recorded_goes_to_review(
     snipcart: StandIn, provider: Provider, clear: str | int
 ) -> None:
-    payment = untold(snipcart, clear)
+    payment = undelivered(snipcart, clear)
     snipcart.fail("payment", 400)
 
     assert try_again(payment).status == _Status.REVIEW
@@ -375,7 +416,7 @@ def test_a_refusal_after_a_try_that_cannot_have_been_recorded_goes_to_review(
 def test_a_refusal_after_snipcart_could_not_be_reached_goes_to_review(
     snipcart: StandIn, provider: Provider
 ) -> None:
-    payment = untold(snipcart, 429)
+    payment = undelivered(snipcart, 429)
     snipcart.stop()
     try_again(payment)
     snipcart.start()
@@ -384,22 +425,25 @@ def test_a_refusal_after_snipcart_could_not_be_reached_goes_to_review(
     assert try_again(payment).status == _Status.REVIEW
 
 
-def test_a_process_that_died_while_sending_makes_the_try_unclear(
-    snipcart: StandIn, provider: Provider
+@pytest.mark.parametrize("was_sending, status", [(True, _Status.DELIVERED), (False, _Status.REVIEW)])
+def test_a_process_that_died_makes_the_attempt_unclear_only_once_it_was_sending(
+    snipcart: StandIn, provider: Provider, was_sending: bool, status: str
 ) -> None:
-    payment = untold(snipcart, 429)
-    Confirmation.objects.update(lease_until=timezone.now() - timedelta(seconds=1), tries=2)
+    payment = undelivered(snipcart, 429)
+    Confirmation.objects.update(
+        lease_until=timezone.now() - timedelta(seconds=1), attempts=2, unclear=was_sending
+    )
     snipcart.fail("payment", 400)
 
-    assert try_again(payment).status == _Status.TOLD
+    assert try_again(payment).status == status
 
 
 def test_a_real_repeat_that_snipcart_refuses_counts_as_told(provider: Provider, settings: Any) -> None:
     with StandIn(accepts_repeats=False) as strict:
         settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **strict.settings}
-        payment = untold(strict, "cut-after")
+        payment = undelivered(strict, "cut-after")
 
-        assert try_again(payment).status == _Status.TOLD
+        assert try_again(payment).status == _Status.DELIVERED
         assert [body["state"] for body in strict.confirmations] == ["processed"]
 
 
@@ -416,7 +460,7 @@ def test_a_refused_key_is_followed_by_the_next_in_the_same_try(
 
     keys = [call.headers["authorization"] for call in snipcart.calls_to("payment")]
     assert keys == ["Bearer primary-key-for-tests", "Bearer secondary-key-for-tests"]
-    assert (owed(payment).status, owed(payment).tries) == (_Status.TOLD, 1)
+    assert (latest(payment).status, latest(payment).attempts) == (_Status.DELIVERED, 1)
 
 
 def test_the_log_names_the_position_of_a_refused_key(
@@ -441,7 +485,7 @@ def test_when_every_key_is_refused_somebody_is_told_at_once_and_once(
 
     assert len(alerts()) == 1
     assert unresolved == [payment]
-    assert owed(payment).status == _Status.OWED
+    assert latest(payment).status == _Status.PENDING
 
 
 def test_new_keys_deliver_what_the_old_ones_could_not(
@@ -452,25 +496,28 @@ def test_new_keys_deliver_what_the_old_ones_could_not(
     payment = pay(snipcart)
     django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["API_KEYS"] = ["key-3"]
 
-    assert try_again(payment).status == _Status.TOLD
+    assert try_again(payment).status == _Status.DELIVERED
 
 
 def test_a_refusal_with_the_second_key_is_definite(snipcart: StandIn, provider: Provider) -> None:
-    payment = untold(snipcart, 401, 400)
+    payment = undelivered(snipcart, 401, 400)
 
-    assert owed(payment).status == _Status.REVIEW
+    assert latest(payment).status == _Status.REVIEW
 
 
 def test_a_store_that_is_configured_no_more_does_not_lose_the_confirmation(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, settings: Any, alerts: Callable[[], list[str]]
 ) -> None:
-    payment = untold(snipcart, 500)
+    payment = undelivered(snipcart, 500)
     stores = django_settings.SNIPCART_CHECKOUT["STORES"]
     live = stores.pop("live")
     try_again(payment)
     stores["live"] = live
+    assert [alert for alert in alerts() if "store live" in alert] == [
+        "store live: Snipcart refused every API key; replace them"
+    ]
 
-    assert try_again(payment).status == _Status.TOLD
+    assert try_again(payment).status == _Status.DELIVERED
 
 
 # The way on
@@ -492,9 +539,9 @@ def test_the_shopper_is_led_to_where_snipcart_says(snipcart: StandIn, provider: 
 def test_a_2xx_that_cannot_be_read_is_told_with_a_warning_and_the_page_says_paid(
     snipcart: StandIn, provider: Provider, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    payment = untold(snipcart, fault)
+    payment = undelivered(snipcart, fault)
 
-    assert owed(payment).status == _Status.TOLD
+    assert latest(payment).status == _Status.DELIVERED
     assert "no usable returnUrl" in caplog.text
     page = Shopper().look(payment)
     assert 'data-sc-state="paid"' in page.content.decode()
@@ -515,9 +562,9 @@ def test_a_way_on_that_is_not_a_link_to_the_shop_is_not_shown(
     with StandIn(shop_url=shop_url) as odd:
         settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **odd.settings}
 
-        payment = pay(odd, return_url="https://shop.example/#/cart")
+        payment = pay(odd, cart_url="https://shop.example/#/cart")
 
-        assert owed(payment).status == _Status.TOLD
+        assert latest(payment).status == _Status.DELIVERED
         page = Shopper().look(payment)
         assert page.status_code == 200
         assert shop_url not in page.content.decode() + str(page.headers)
@@ -530,47 +577,61 @@ def test_a_way_on_that_is_not_a_link_to_the_shop_is_not_shown(
 def pending(snipcart: StandIn, provider: Provider, *faults: str | int) -> Payment:
     """A pending payment of which Snipcart has not heard, because of the faults."""
     provider.script(charge="pending")
-    return untold(snipcart, *faults)
+    return undelivered(snipcart, *faults)
 
 
+@pytest.mark.parametrize("lookup, final", [("paid", "processed"), ("declined", "failed")])
 def test_an_untold_processing_is_dropped_when_the_final_word_is_owed(
-    snipcart: StandIn, provider: Provider
+    snipcart: StandIn, provider: Provider, lookup: str, final: str
 ) -> None:
     payment = pending(snipcart, provider, 429)
+    provider.script(lookup=lookup)
+
+    services.handle_return(payment)
+
+    assert [body["state"] for body in snipcart.confirmations] == [final]
+    superseded = payment.confirmations.get(outcome="processing")
+    assert superseded.status == _Status.SUPERSEDED
+    assert superseded.finished_at is not None
+    assert payment.events.get(name="confirmation_superseded").data == {"outcome": "processing"}
+
+
+def test_the_final_word_about_one_payment_drops_nothing_of_another(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment, other = pending(snipcart, provider, 429), pending(snipcart, provider, 429)
     provider.complete(payment.reference)
 
-    services.settle_return(payment)
+    services.handle_return(payment)
 
-    assert [body["state"] for body in snipcart.confirmations] == ["processed"]
-    assert payment.confirmations.get(state="processing").status == _Status.DROPPED
-    assert "telling_dropped" in story(payment)
+    assert other.confirmations.get().status == _Status.PENDING
 
 
-def test_a_processing_that_is_being_sent_is_not_dropped_and_goes_first(
+def test_the_final_outcome_waits_for_a_processing_that_is_being_sent_and_then_supersedes_it(
     snipcart: StandIn, provider: Provider
 ) -> None:
     payment = pending(snipcart, provider, 429)
     Confirmation.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
     provider.complete(payment.reference)
-    services.settle_return(payment)
+    services.handle_return(payment)
     assert len(snipcart.calls_to("payment")) == 1
 
     Confirmation.objects.update(lease_until=None)
     deliver_session(payment.session_key, at_once=True)
 
-    assert [body["state"] for body in snipcart.confirmations] == ["processing", "processed"]
+    assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
 def test_the_second_confirmation_waits_for_the_first(snipcart: StandIn, provider: Provider) -> None:
     payment = pending(snipcart, provider, 429)
     Confirmation.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
     provider.complete(payment.reference)
-    services.settle_return(payment)
-    Confirmation.objects.filter(state="processing").update(
+    services.handle_return(payment)
+    Confirmation.objects.filter(outcome="processing").update(
         lease_until=None, due_at=timezone.now() + timedelta(hours=1)
     )
 
-    deliver_due()
+    settle()
 
     assert snipcart.confirmations == []
 
@@ -581,44 +642,44 @@ def test_a_processing_that_was_told_is_followed_by_the_final_word(
     payment = pending(snipcart, provider)
     provider.complete(payment.reference)
 
-    services.settle_return(payment)
+    services.handle_return(payment)
 
     assert [body["state"] for body in snipcart.confirmations] == ["processing", "processed"]
 
 
 def test_sessions_do_not_wait_for_each_other(snipcart: StandIn, provider: Provider) -> None:
-    untold(snipcart, 500)
+    undelivered(snipcart, 500)
 
-    assert owed(pay(snipcart)).status == _Status.TOLD
+    assert latest(pay(snipcart)).status == _Status.DELIVERED
 
 
 # Many hosts
 
 
 def test_what_another_process_is_sending_is_left_to_it(snipcart: StandIn, provider: Provider) -> None:
-    payment = untold(snipcart, 500)
+    payment = undelivered(snipcart, 500)
     Confirmation.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
 
-    assert try_again(payment).status == _Status.OWED
+    assert try_again(payment).status == _Status.PENDING
     assert len(snipcart.calls_to("payment")) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("other, status", [(None, _Status.TOLD), ("cut-after", _Status.OWED)])
+@pytest.mark.parametrize("other, status", [(None, _Status.DELIVERED), ("cut-after", _Status.PENDING)])
 def test_a_refusal_that_comes_after_another_process_took_over_changes_nothing(
     provider: Provider, settings: Any, unresolved: list[Payment], other: str | None, status: str
 ) -> None:
     with StandIn(accepts_repeats=False) as strict:
         settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **strict.settings}
         # The first waits so long for its answer that its lease runs out; the second is recorded first.
-        strict.meanwhile("payment", _take_over)
+        strict.before("payment", _take_over)
         if other:
             strict.fail("payment", other)
 
         payment = pay(strict)
 
-        assert [call.endpoint for call in strict.calls[-2:]] == ["payment", "payment"]
-        assert owed(payment).status == status
+        assert len(strict.calls_to("payment")) == 2
+        assert latest(payment).status == status
         assert unresolved == []
 
 
@@ -626,39 +687,40 @@ def test_a_refusal_that_comes_after_another_process_took_over_changes_nothing(
 def test_an_answer_that_comes_after_another_process_failed_is_taken(
     snipcart: StandIn, provider: Provider
 ) -> None:
-    snipcart.meanwhile("payment", _take_over)
+    snipcart.before("payment", _take_over)
     snipcart.fail("payment", 500)
 
     payment = pay(snipcart)
 
-    assert owed(payment).status == _Status.TOLD
-    assert Payment.objects.get().return_url
+    assert latest(payment).status == _Status.DELIVERED
+    assert Payment.objects.get().order_url
 
 
 def _take_over() -> None:
     # Called in the stand-in's thread, which has a connection of its own.
     try:
         Confirmation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-        deliver_due()
+        settle()
     finally:
         connection.close()
 
 
 def test_deliveries_count_only_what_snipcart_heard(snipcart: StandIn, provider: Provider) -> None:
-    untold(snipcart, 429)
-    untold(snipcart, 429)
+    undelivered(snipcart, 429)
+    undelivered(snipcart, 429)
     Confirmation.objects.update(due_at=timezone.now())
     snipcart.fail("payment", 400)
 
-    assert deliver_due() == 1
+    assert settle().delivered == 1
 
 
-def test_a_run_delivers_at_most_its_limit(snipcart: StandIn, provider: Provider) -> None:
-    for _ in range(3):
-        untold(snipcart, 429)
+def test_a_run_whose_time_is_over_begins_no_delivery(snipcart: StandIn, provider: Provider) -> None:
+    undelivered(snipcart, 429)
     Confirmation.objects.update(due_at=timezone.now())
 
-    assert deliver_due(limit=2) == 2
+    report = settle(time_limit=0.000001)
+
+    assert (report.delivered, report.is_complete) == (0, False)
 
 
 def test_a_told_confirmation_is_never_sent_again(snipcart: StandIn, provider: Provider) -> None:
@@ -667,3 +729,171 @@ def test_a_told_confirmation_is_never_sent_again(snipcart: StandIn, provider: Pr
     deliver_session(payment.session_key, at_once=True)
 
     assert len(snipcart.calls_to("payment")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_holds_however_long_a_call_may_take(
+    snipcart: StandIn, provider: Provider, settings: Any
+) -> None:
+    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "TOTAL_TIMEOUT": 3000}
+    due: list[int] = []
+
+    def look() -> None:
+        Confirmation.objects.update(due_at=timezone.now())
+        due.append(Confirmation.objects.due().count())
+        connection.close()
+
+    snipcart.before("payment", look)
+
+    pay(snipcart)
+
+    assert due == [0]
+    assert len(snipcart.calls_to("payment")) == 1
+
+
+def test_a_lease_holds_while_the_order_is_compared_and_every_key_is_tried(
+    snipcart: StandIn, provider: Provider, settings: Any
+) -> None:
+    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "TOTAL_TIMEOUT": 60}
+    snipcart.fail("payment-session", 503, nth=2)
+    pay(snipcart)
+    began = timezone.now()
+    confirmation = Confirmation.objects.get()
+    leases: list[timedelta] = []
+
+    def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("UPDATE") and "lease_until" in sql:
+            confirmation.refresh_from_db()
+            leases.append((confirmation.lease_until or began) - began)
+        return result
+
+    with connection.execute_wrapper(watch):
+        deliver_session(confirmation.session_key, at_once=True)
+
+    assert max(leases) > timedelta(seconds=60 * 3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_that_ran_out_before_sending_sends_nothing_and_is_clear(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    def let_the_lease_run_out() -> None:
+        Confirmation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        connection.close()
+
+    snipcart.before("payment-session", let_the_lease_run_out, nth=2)
+
+    payment = pay(snipcart)
+
+    confirmation = payment.confirmations.get()
+    assert (confirmation.status, confirmation.unclear) == ("pending", False)
+    assert snipcart.calls_to("payment") == []
+
+
+# Whether the order was compared
+
+
+def test_that_the_order_was_compared_is_noted_of_no_other_payment(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="redirect")
+    unread = pay(snipcart)
+    provider.complete(unread.pk)
+    snipcart.fail("payment-session", 503)
+    services.handle_return(unread)
+    provider.script()
+
+    compared = pay(snipcart)
+
+    checks = dict(Payment.objects.values_list("pk", "order_check"))
+    assert checks == {unread.pk: Payment.OrderCheck.NONE, compared.pk: Payment.OrderCheck.SAME}
+
+
+def test_a_failure_that_was_delivered_is_no_reason_to_send_what_was_not_compared(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="declined")
+    for _ in range(10):
+        payment = pay(snipcart, session=session)
+    assert [body["state"] for body in session.confirmations] == ["failed"]
+    provider.script(lookup="paid")
+    snipcart.fail("payment-session", 410, times=None)
+
+    services.handle_return(payment)
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == (Payment.State.REVIEW, "order_unverified")
+    assert [body["state"] for body in session.confirmations] == ["failed"]
+
+
+def test_an_order_that_could_not_be_compared_is_not_noted_as_compared(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="pending")
+    payment = pay(snipcart, session=session)
+    payment.refresh_from_db()
+    assert payment.order_check == Payment.OrderCheck.NONE  # nothing was captured yet
+    snipcart.expire(session)
+
+    assert services.mark_received(payment, by="ada")
+
+    assert [body["state"] for body in session.confirmations] == ["processing", "processed"]
+    payment.refresh_from_db()
+    assert payment.order_check == Payment.OrderCheck.NONE
+
+
+def test_an_order_that_is_withheld_stands_in_the_history_with_its_reason(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    snipcart.fail("payment", 503)
+    payment = pay(snipcart, session=session)
+    snipcart.change(session, amount="99.00")
+
+    withheld = try_again(payment)
+
+    assert (withheld.status, withheld.lease_until) == (_Status.REVIEW, None)
+    event = payment.events.get(name="confirmation_withheld")
+    assert event.data == {"outcome": "processed", "reason": "order_changed", "was": "paid"}
+
+
+def test_what_is_declined_while_its_order_is_compared_is_superseded_and_nothing_else_is(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    snipcart.fail("payment", 503, times=2)
+    another = pay(snipcart)
+    session = snipcart.session()
+    provider.script(charge="pending")
+    payment = pay(snipcart, session=session)
+    snipcart.change(session, amount="99.00")
+    decline = Payment.objects.filter(pk=payment.pk)
+
+    with before(
+        r"UPDATE .snipcart_checkout_confirmation. SET .status. = ", lambda: decline.update(state="declined")
+    ):
+        deliver_session(payment.session_key, at_once=True)
+
+    superseded = latest(payment)
+    assert (superseded.status, superseded.alerted_at) == (_Status.SUPERSEDED, None)
+    assert latest(another).status == _Status.PENDING
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == (Payment.State.DECLINED, "")
+
+
+def test_what_became_of_a_confirmation_is_stored_with_its_moment(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    delivered = latest(pay(snipcart))
+    refused = latest(undelivered(snipcart, 422))
+    waiting = latest(undelivered(snipcart, 503))
+
+    assert (delivered.finished_at is None, delivered.alerted_at) == (False, None)
+    assert (refused.finished_at is None, refused.alerted_at is None) == (False, False)
+    assert (refused.last_http_status, waiting.last_http_status) == (422, 503)
+    assert (waiting.finished_at, waiting.alerted_at) == (None, None)
+    assert f"payment {waiting.payment_id}: Snipcart was not notified that it is processed (answer 503)" in (
+        caplog.text
+    )

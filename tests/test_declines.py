@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from snipcart_checkout.backends.stripe import answers
-from snipcart_checkout.declines import LAPSED, decline_text
+from snipcart_checkout.backends.stripe import outcomes
+from snipcart_checkout.presentation.declines import EXPIRED, decline_text
 
 NEUTRAL = "The payment was declined. No money was taken."
 
@@ -42,7 +42,7 @@ def test_the_casing_of_a_code_does_not_matter() -> None:
     assert decline_text("Insufficient_Funds", "en") == decline_text("insufficient_funds", "en")
 
 
-@pytest.mark.parametrize("code", sorted({*answers._DECLINES.values(), "amount_not_supported", "cancelled"}))
+@pytest.mark.parametrize("code", sorted({*outcomes._DECLINES.values(), "amount_not_supported", "cancelled"}))
 def test_a_code_of_a_shipped_backend_has_a_text_of_its_own(code: str) -> None:
     assert decline_text(code, "en") != NEUTRAL
 
@@ -53,4 +53,4 @@ def test_a_text_says_whether_money_was_taken() -> None:
 
 def test_a_payment_that_lapsed_is_not_said_to_have_taken_nothing() -> None:
     # The money may still be under way; it did not come in time, and that is all that is known.
-    assert decline_text(LAPSED, "en") == "The payment did not arrive in time."
+    assert decline_text(EXPIRED, "en") == "The payment did not arrive in time."

@@ -6,9 +6,16 @@ from typing import Any
 
 import pytest
 from babel import Locale
+from django.utils import translation
 from django.utils.translation import trans_real
 
-from snipcart_checkout.languages import LANGUAGES, PageLanguage, language_tag, page_language
+from snipcart_checkout.backends.base import PaymentBackend
+from snipcart_checkout.backends.btcpay import BTCPayBackend
+from snipcart_checkout.backends.manual import ManualBackend
+from snipcart_checkout.backends.mollie import MollieBackend
+from snipcart_checkout.backends.paypal import PayPalBackend
+from snipcart_checkout.backends.stripe import StripeBackend
+from snipcart_checkout.presentation.languages import LANGUAGES, PageLanguage, language_tag, page_language
 
 SITES_OWN = ("it", "it", "it")
 
@@ -180,3 +187,39 @@ def test_django_has_its_own_texts_in_a_language(code: str) -> None:
     # Django merges what a language has; forms take the words of their errors from its catalogue.
     required = "This field is required."
     assert code == "en" or trans_real.translation(code).gettext(required) != required
+
+
+# What the law of the country calls the duty to pay: directive 2011/83/EU, article 8 (2).
+ORDERS = {
+    "fr": "obligation de paiement",
+    "de": "Zahlungspflichtig bestellen",
+    "es": "obligación de pago",
+    "it": "obbligo di pagare",
+    "nl": "betaalverplichting",
+    "pt": "obrigação de pagar",
+    "pl": "obowiązkiem zapłaty",
+    "cs": "povinností platby",
+    "sv": "köp",
+    "da": "køb",
+    "nb": "kjøp",
+    "fi": "maksullinen",
+}
+
+
+@pytest.mark.parametrize("language, words", ORDERS.items())
+@pytest.mark.parametrize("options", [{"IBAN": "FR7630006000011234567890189"}, {"INSTRUCTIONS": "In cash."}])
+def test_a_button_that_orders_says_that_the_order_has_to_be_paid(
+    language: str, words: str, options: dict[str, str]
+) -> None:
+    backend = ManualBackend(store="live", method="acme_transfer", options=options)
+
+    with translation.override(language):
+        assert words in str(backend.pay_label)
+
+
+@pytest.mark.parametrize("backend", [StripeBackend, PayPalBackend, BTCPayBackend, MollieBackend])
+def test_a_german_button_that_leads_to_a_provider_buys_in_so_many_words(
+    backend: type[PaymentBackend],
+) -> None:
+    with translation.override("de"):
+        assert str(backend.pay_label).startswith("Kaufen und weiter zu")

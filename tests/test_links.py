@@ -11,13 +11,13 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snipcart_checkout.links import (
+from snipcart_checkout.conf.links import (
     icon_url,
-    origin_of,
     public_url,
-    return_url_of,
-    safe_provider_url,
-    safe_shop_url,
+    to_cart_url,
+    to_origin,
+    to_safe_provider_url,
+    to_safe_shop_url,
 )
 
 if TYPE_CHECKING:
@@ -97,54 +97,54 @@ class TestSafeShopUrl:
         ],
     )
     def test_a_link_to_a_host_of_the_shop_is_kept_as_it_is(self, url: str) -> None:
-        assert safe_shop_url(url, HOSTS) == url
+        assert to_safe_shop_url(url, HOSTS) == url
 
     @pytest.mark.parametrize("url", ASTRAY, ids=lambda url: url[:40].encode("unicode_escape").decode())
     def test_a_link_anywhere_else_is_none(self, url: str) -> None:
-        assert safe_shop_url(url, HOSTS) == ""
+        assert to_safe_shop_url(url, HOSTS) == ""
 
     @pytest.mark.parametrize("entry", ["", "*", "*.example", "https://shop.example", "shop.example:x"])
     def test_an_entry_that_is_no_host_matches_nothing(self, entry: str) -> None:
-        assert safe_shop_url("https://shop.example/", [entry]) == ""
+        assert to_safe_shop_url("https://shop.example/", [entry]) == ""
 
     def test_no_hosts_match_nothing(self) -> None:
-        assert safe_shop_url("https://shop.example/", []) == ""
+        assert to_safe_shop_url("https://shop.example/", []) == ""
 
     @pytest.mark.parametrize(
         "url", ["http://localhost:8000/", "http://127.0.0.1:8000/#/cart", "http://[::1]:8000/"]
     )
     def test_plain_http_leads_to_this_machine_with_debug_only(self, settings: Settings, url: str) -> None:
         hosts = ["localhost:8000", "127.0.0.1:8000", "[::1]:8000"]
-        assert safe_shop_url(url, hosts) == ""
+        assert to_safe_shop_url(url, hosts) == ""
         settings.DEBUG = True
-        assert safe_shop_url(url, hosts) == url
+        assert to_safe_shop_url(url, hosts) == url
 
     def test_plain_http_leads_nowhere_else_even_with_debug(self, settings: Settings) -> None:
         settings.DEBUG = True
-        assert safe_shop_url("http://shop.example/", HOSTS) == ""
-        assert safe_shop_url("http://127.evil.example/", ["127.evil.example"]) == ""
+        assert to_safe_shop_url("http://shop.example/", HOSTS) == ""
+        assert to_safe_shop_url("http://127.evil.example/", ["127.evil.example"]) == ""
 
     @pytest.mark.parametrize(
         "url", ["https://xn--bcher-kva.example/", "https://bücher.example/", "https://BÜCHER.example/"]
     )
     def test_a_host_in_another_script_matches_in_both_spellings(self, url: str) -> None:
-        assert safe_shop_url(url, ["bücher.example"]) == url
+        assert to_safe_shop_url(url, ["bücher.example"]) == url
 
     @pytest.mark.parametrize(
         "url, entry", [("https://faß.example/", "fass.example"), ("https://ⓢhop.example/", "shop.example")]
     )
     def test_a_host_that_browsers_may_spell_another_way_is_no_match(self, url: str, entry: str) -> None:
-        assert safe_shop_url(url, [entry]) == ""
+        assert to_safe_shop_url(url, [entry]) == ""
 
     @given(st.text(alphabet="htps:/@\\shop.example#?[]%ⓢ。\t\n", max_size=40))
     def test_no_text_leads_to_a_host_that_is_not_listed(self, text: str) -> None:
-        url = safe_shop_url(f"https://{text}", ["shop.example"])
+        url = to_safe_shop_url(f"https://{text}", ["shop.example"])
         assert url == "" or url.lower().startswith("https://shop.example")
 
 
 class TestReturnUrl:
     def test_a_session_without_a_link_leads_to_the_first_host(self) -> None:
-        assert return_url_of("", HOSTS) == "https://shop.example"
+        assert to_cart_url("", HOSTS) == "https://shop.example"
 
     @pytest.mark.parametrize(
         "debug, home", [(True, "http://127.0.0.1:8000"), (False, "https://127.0.0.1:8000")]
@@ -153,23 +153,23 @@ class TestReturnUrl:
         self, settings: Settings, debug: bool, home: str
     ) -> None:
         settings.DEBUG = debug
-        assert return_url_of("", ["127.0.0.1:8000"]) == home
+        assert to_cart_url("", ["127.0.0.1:8000"]) == home
 
     def test_with_debug_a_real_shop_is_still_https(self, settings: Settings) -> None:
         settings.DEBUG = True
-        assert return_url_of("", HOSTS) == "https://shop.example"
+        assert to_cart_url("", HOSTS) == "https://shop.example"
 
     def test_a_link_that_is_only_a_fragment_is_a_place_in_the_shop(self) -> None:
-        assert return_url_of("#/checkout", HOSTS) == "https://shop.example/#/checkout"
+        assert to_cart_url("#/checkout", HOSTS) == "https://shop.example/#/checkout"
 
     def test_a_checked_link_is_kept(self) -> None:
-        assert return_url_of("https://alt.example:8443/#/cart", HOSTS) == "https://alt.example:8443/#/cart"
+        assert to_cart_url("https://alt.example:8443/#/cart", HOSTS) == "https://alt.example:8443/#/cart"
 
     @pytest.mark.parametrize(
         "sent", ["https://evil.example/", "/cart", "//evil.example", "#\n", " #/cart", "javascript:x"]
     )
     def test_a_link_elsewhere_is_none(self, sent: str) -> None:
-        assert return_url_of(sent, HOSTS) == ""
+        assert to_cart_url(sent, HOSTS) == ""
 
 
 class TestSafeProviderUrl:
@@ -184,7 +184,7 @@ class TestSafeProviderUrl:
         ],
     )
     def test_a_link_to_a_provider_or_to_ourselves_is_kept(self, url: str) -> None:
-        assert safe_provider_url(url, self.ORIGINS) == url
+        assert to_safe_provider_url(url, self.ORIGINS) == url
 
     @pytest.mark.parametrize(
         "url",
@@ -199,11 +199,11 @@ class TestSafeProviderUrl:
         ],
     )
     def test_a_link_anywhere_else_is_none(self, url: str) -> None:
-        assert safe_provider_url(url, self.ORIGINS) == ""
+        assert to_safe_provider_url(url, self.ORIGINS) == ""
 
     def test_an_origin_that_is_none_matches_nothing(self, settings: Settings) -> None:
         settings.SNIPCART_CHECKOUT = {}
-        assert safe_provider_url("https://pay.provider.example/", ["", "pay.provider.example", "*"]) == ""
+        assert to_safe_provider_url("https://pay.provider.example/", ["", "pay.provider.example", "*"]) == ""
 
 
 class TestOriginOf:
@@ -220,7 +220,7 @@ class TestOriginOf:
         ],
     )
     def test_an_origin_is_scheme_host_and_unusual_port(self, url: str, origin: str) -> None:
-        assert origin_of(url) == origin
+        assert to_origin(url) == origin
 
 
 class TestPublicUrl:

@@ -13,10 +13,10 @@ from django.db import connection, migrations
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.models import Confirmation, Event, Payment, Refund, new_reference, to_short_reference
 
 APP = "snipcart_checkout"
-FIRST = "0001_ledger"
+FIRST = "0001_initial"
 ADDING = (
     migrations.CreateModel,
     migrations.AddField,
@@ -52,7 +52,10 @@ def fill(ledger: Any) -> None:
     """A row in every state, one that only a newer release knows included."""
     payment_model = ledger.get_model(APP, "Payment")
     for state in [*Payment.State.values, "quarantined"]:
+        reference = new_reference()
         payment = payment_model.objects.create(
+            reference=reference,
+            short_reference=to_short_reference(reference),
             store="live",
             method="acme_card",
             session_id=f"session {state}",
@@ -60,26 +63,31 @@ def fill(ledger: Any) -> None:
             live_key=None if state in {"declined", "abandoned", "review"} else state,
             state=state,
             minor_units=1000,
+            captured_minor_units=1000,
+            captured_currency="EUR",
             refunded_minor_units=1000,
             currency="EUR",
+            order_hash="0" * 64,
+            language="en",
+            review_reason="unanswered" if state == "review" else "",
             capability_hash=uuid.uuid4().hex,
             captured_at="2026-11-01T10:00:00Z",
         )
-        for told in Confirmation.State.values:
-            payment.confirmations.create(session_key=state, state=told, body="{}")
+        for outcome in Confirmation.Outcome.values:
+            payment.confirmations.create(session_key=state, outcome=outcome, body="{}")
         for refund in Refund.State.values:
-            payment.refunds.create(minor_units=100, state=refund, asked_by="snipcart")
-        payment.events.create(name=state, source="shopper")
+            payment.refunds.create(minor_units=100, state=refund, requested_by="ada")
+        payment.events.create(name=state, source=Event.Source.STAFF, actor="ada")
 
 
 def rows() -> dict[str, list[Any]]:
     """Everything that the first release knew of, read without the models."""
     found = {}
     columns = {
-        "payment": "session_id, state, minor_units, refunded_minor_units, live_key",
-        "confirmation": "session_key, state, status, body",
-        "refund": "id, state, minor_units",
-        "event": "name, source",
+        "payment": "session_id, state, minor_units, captured_minor_units, refunded_minor_units, live_key",
+        "confirmation": "session_key, outcome, status, body",
+        "refund": "id, state, minor_units, requested_by",
+        "event": "name, source, actor",
     }
     with connection.cursor() as cursor:
         for table, names in columns.items():
@@ -93,8 +101,16 @@ def test_the_models_are_migrated() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
-def test_later_migrations_only_add() -> None:
-    operations = [operation for name, file in files() if name != FIRST for operation in file.operations]
+def test_a_fresh_ledger_is_made_by_one_migration() -> None:
+    """Nothing has been released, so there is no past to carry along."""
+    (name, first), *_later = files()
+    assert (name, first.initial) == (FIRST, True)
+    created = {op.name for op in first.operations if isinstance(op, migrations.CreateModel)}
+    assert created == {model.__name__ for model in apps.get_app_config(APP).get_models()}
+
+
+def test_migrations_only_add() -> None:
+    operations = [operation for _name, file in files() for operation in file.operations]
     assert operations
     assert all(isinstance(operation, ADDING) for operation in operations)
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
 
+from snipcart_checkout import services
 from snipcart_checkout.models import Payment
+from snipcart_checkout.signals import payment_needs_review
 from snipcart_checkout.testing import StandIn
-from tests.backends import NOTIFICATION_KEY, Provider
-from tests.ledger import pay, provider, use_provider
+from tests.support.backends import NOTIFICATION_KEY, Provider
+from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider, use_provider
 
 __all__ = ["provider"]
 
@@ -64,7 +66,7 @@ def test_a_notification_is_only_a_reason_to_ask(snipcart: StandIn, provider: Pro
 
     assert notify(provider, payment.reference).status_code == 204
     assert provider.calls[-1] == f"lookup {payment.reference}"
-    assert fresh(payment).state == _State.WAITING
+    assert fresh(payment).state == _State.PENDING
 
 
 @pytest.mark.parametrize("charge", ["redirect", "pending", "declined", "nonsense"])
@@ -110,7 +112,7 @@ def test_a_payment_of_another_method_is_unknown_here(snipcart: StandIn, provider
     answer = notify(provider, payment.reference, "/checkout/live/notifications/acme_wallet/")
 
     assert answer.status_code == 204
-    assert fresh(payment).state == _State.WAITING
+    assert fresh(payment).state == _State.PENDING
 
 
 def test_a_payment_of_another_store_is_unknown_here(snipcart: StandIn, provider: Provider) -> None:
@@ -120,7 +122,7 @@ def test_a_payment_of_another_store_is_unknown_here(snipcart: StandIn, provider:
     provider.complete(payment.reference)
 
     assert notify(provider, payment.reference, "/checkout/second/notifications/acme_card/").status_code == 204
-    assert fresh(payment).state == _State.WAITING
+    assert fresh(payment).state == _State.PENDING
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,10 @@ def test_a_body_without_end_is_413(snipcart: StandIn, provider: Provider) -> Non
     assert post(b" " * (256 * 1024 + 1)).status_code == 413
 
 
+def test_a_body_as_large_as_is_allowed_is_read(snipcart: StandIn, provider: Provider) -> None:
+    assert post(b" " * (256 * 1024)).status_code == 400
+
+
 @pytest.mark.parametrize(
     "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""]
 )
@@ -196,16 +202,11 @@ def test_a_ledger_that_cannot_store_the_outcome_is_503(snipcart: StandIn, provid
     payment = begin(snipcart, provider)
     provider.complete(payment.reference)
 
-    def refuse(execute: Any, sql: str, *arguments: Any) -> Any:
-        if sql.startswith("UPDATE"):
-            raise OperationalError("the disk is full")
-        return execute(sql, *arguments)
-
-    with connection.execute_wrapper(refuse):
+    with full_disk("UPDATE"):
         answer = notify(provider, payment.reference)
 
     assert answer.status_code == 503
-    assert fresh(payment).state == _State.WAITING
+    assert fresh(payment).state == _State.PENDING
     assert notify(provider, payment.reference).status_code == 204
     assert fresh(payment).state == _State.PAID
 
@@ -248,3 +249,57 @@ def test_answers_hold_no_word_of_the_message(snipcart: StandIn, provider: Provid
 
     assert b"s3cr3t" not in answer.content
     assert answer["Cache-Control"] == "no-store, private"
+
+
+def test_a_notification_that_comes_too_soon_is_to_be_sent_again(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = begin(snipcart, provider)
+
+    statuses = [notify(provider, payment.reference).status_code for _ in range(2)]
+    let_two_seconds_pass()
+    statuses.append(notify(provider, payment.reference).status_code)
+
+    assert statuses == [204, 503, 204]
+    assert provider.calls.count(f"lookup {payment.reference}") == 2
+
+
+# A dispute.
+
+
+def test_a_dispute_opens_the_case_of_its_payment_once(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    another, payment = pay(snipcart), pay(snipcart)
+    Payment.objects.update(resolved_at=timezone.now())
+    heard: list[tuple[Payment, str]] = []
+    payment_needs_review.connect(
+        lambda payment, reason, **_: heard.append((payment, reason)), weak=False, dispatch_uid="disputes"
+    )
+    headers, body = provider.notification(payment.reference, dispute=True)
+
+    try:
+        answers = [post(body, headers=headers).status_code for _ in range(2)]
+    finally:
+        payment_needs_review.disconnect(dispatch_uid="disputes")
+
+    assert answers == [204, 204]
+    assert (fresh(payment).state, fresh(payment).review_reason) == (_State.PAID, "disputed")
+    assert (fresh(another).review_reason, fresh(another).resolved_at is None) == ("", False)
+    assert fresh(payment).resolved_at is None
+    assert payment.events.get(name="disputed").source == "provider"
+    assert heard == [(payment, "disputed")]
+    assert heard[0][0].review_reason == "disputed"
+    assert caplog.text.count("needs review: disputed") == 1
+    assert not another.events.filter(name="disputed").exists()
+
+
+def test_a_dispute_whose_case_was_closed_stays_closed(snipcart: StandIn, provider: Provider) -> None:
+    payment = pay(snipcart)
+    headers, body = provider.notification(payment.reference, dispute=True)
+    post(body, headers=headers)
+    assert services.resolve_review(fresh(payment), "closed", note="the bank was answered", by="ada")
+
+    assert post(body, headers=headers).status_code == 204
+
+    assert fresh(payment).resolved_at is not None

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.backends.base import Declined, NotFound, Paid, Pending, Redirect
 from snipcart_checkout.conf import get_settings
-from snipcart_checkout.models import MOVES, Confirmation, Payment
+from snipcart_checkout.models import TRANSITIONS, Confirmation, Payment
+from snipcart_checkout.services.audit import PROVIDER
 from snipcart_checkout.services.outcomes import record
 from snipcart_checkout.testing import StandIn, StandInSession
-from tests.backends import PROVIDER_ORIGIN, Provider
-from tests.ledger import pay, provider, story, use_provider
+from tests.support.backends import PROVIDER_ORIGIN, Provider
+from tests.support.ledger import pay, provider, story, use_provider
+from tests.support.ledger_invariants import let_time_pass
 
 __all__ = ["provider"]
 
@@ -39,13 +46,15 @@ def begin(snipcart: StandIn, provider: Provider, **session: Any) -> tuple[StandI
     ordered = snipcart.session(**session)
     payment = services.pay(order_of(ordered))
     provider.script()
-    assert payment.state == _State.WAITING
+    assert payment.state == _State.PENDING
     return ordered, payment
 
 
 def come_back(payment: Payment) -> Payment:
+    """The shopper comes back, two seconds or more after anybody last had the provider asked."""
+    Payment.objects.update(polled_at=None)
     payment.refresh_from_db()
-    services.settle_return(payment)
+    services.handle_return(payment)
     payment.refresh_from_db()
     return payment
 
@@ -67,8 +76,8 @@ def told(snipcart: StandIn) -> list[str]:
     "kind, state, told_states",
     [
         ("paid", "paid", ["processed"]),
-        ("pending", "waiting", ["processing"]),
-        ("redirect", "waiting", []),
+        ("pending", "pending", ["processing"]),
+        ("redirect", "pending", []),
         ("declined", "declined", []),
         ("nonsense", "unknown", []),
         ("raise", "unknown", []),
@@ -85,6 +94,19 @@ def test_each_answer_to_a_charge_has_its_state(
     payment.refresh_from_db()
     assert payment.state == state
     assert told(snipcart) == told_states
+
+
+@pytest.mark.parametrize("kind", ["paid", "pending", "redirect", "declined", "nonsense"])
+def test_the_payment_that_paying_returns_is_the_one_in_the_ledger(
+    snipcart: StandIn, provider: Provider, kind: str
+) -> None:
+    provider.script(charge=kind)
+
+    payment = pay(snipcart)
+
+    columns = [field.attname for field in Payment._meta.fields if field.attname != "updated_at"]
+    stored = Payment.objects.values(*columns).get()
+    assert {column: getattr(payment, column) for column in columns} == stored
 
 
 @pytest.mark.parametrize("kind", ["paid", "pending"])
@@ -116,7 +138,9 @@ def test_an_exception_after_the_capture_is_unknown_and_a_second_press_charges_no
     second = services.pay(order_of(session))
 
     assert (first.state, second.pk) == (_State.UNKNOWN, first.pk)
-    assert len(provider.captures) == 1
+    assert services.pay(order_of(snipcart.session())).pk != first.pk
+    assert services.pay(order_of(session)).pk == first.pk
+    assert provider.calls.count(f"charge {first.reference}") == 1
 
 
 # Paid, but not as agreed
@@ -166,6 +190,22 @@ def test_a_transaction_that_belongs_to_another_payment_goes_to_review(
     assert second.review_reason == "transaction_used_before"
     assert second.captured_at is None
     assert told(snipcart) == ["processed"]
+
+
+def test_a_transaction_of_another_payment_that_is_reported_twice_is_one_case(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.script(transaction_id="tr-1")
+    pay(snipcart)
+    second = pay(snipcart)
+
+    come_back(second)
+
+    assert second.review_reason == "transaction_used_before"
+    assert story(second) == ["charging", "review"]
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        f"payment {second.reference} needs review: transaction_used_before"
+    ]
 
 
 def test_transactions_that_differ_in_case_only_are_two(snipcart: StandIn, provider: Provider) -> None:
@@ -234,7 +274,11 @@ def test_the_providers_reference_is_stored_before_the_shopper_leaves(
 
 def test_nothing_is_told_while_the_shopper_is_away(snipcart: StandIn, provider: Provider) -> None:
     begin(snipcart, provider)
+    let_time_pass(timedelta(minutes=6))
 
+    services.settle()
+
+    assert len(provider.calls) == 2
     assert told(snipcart) == []
 
 
@@ -278,15 +322,72 @@ def test_a_cart_that_changed_during_the_detour_goes_to_review_with_an_alert(
     assert [r for r in caplog.records if r.levelname == "ERROR" and str(payment.reference) in r.message]
 
 
-@pytest.mark.parametrize("fault", [404, 401, 500, 503, "cut-before", "not-json", "redirect"])
-def test_a_session_that_cannot_be_read_any_more_is_no_difference(
+@pytest.mark.parametrize(
+    "part",
+    [{"name": "Bowl"}, {"type": "Tax"}, {"quantity": 9}, {"unit_price": 9}, {"amount": 9}],
+    ids=lambda part: next(iter(part)),
+)
+def test_every_part_of_a_line_is_compared(snipcart: StandIn, part: dict[str, Any]) -> None:
+    session = services.get_payment_session(snipcart.session().public_token, "live")
+    first, *others = session.invoice.items
+    line: Any = {key: Decimal(v) if isinstance(v, int) else v for key, v in part.items()}
+    items = (replace(first, **line), *others)
+
+    other = replace(session, invoice=replace(session.invoice, items=items))
+
+    assert services.hash_order(other) != services.hash_order(session)
+
+
+@pytest.mark.parametrize("fault", [408, 425, 429, 500, 503, "cut-before", "not-json", "redirect"])
+def test_an_order_that_could_not_be_compared_waits_and_is_compared_before_it_is_delivered(
     snipcart: StandIn, provider: Provider, fault: str | int
+) -> None:
+    _session, payment = begin(snipcart, provider)
+    snipcart.fail("payment-session", fault)
+
+    assert complete(provider, payment).state == _State.PAID
+    assert told(snipcart) == []
+
+    Confirmation.objects.update(due_at=timezone.now())
+    services.settle()
+    assert told(snipcart) == ["processed"]
+
+
+def test_an_order_that_was_changed_while_it_could_not_be_compared_is_not_delivered(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session, payment = begin(snipcart, provider)
+    snipcart.fail("payment-session", 503)
+    complete(provider, payment)
+    snipcart.change(session, amount="1001.00")
+
+    Confirmation.objects.update(due_at=timezone.now())
+    services.settle()
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == (_State.REVIEW, "order_changed")
+    assert told(snipcart) == []
+
+
+@pytest.mark.parametrize("fault", [401, 403, 404, 410])
+def test_a_session_that_snipcart_refuses_for_good_after_the_capture_is_left_to_a_person(
+    snipcart: StandIn, provider: Provider, fault: int
 ) -> None:
     _, payment = begin(snipcart, provider)
     snipcart.fail("payment-session", fault)
 
+    complete(provider, payment)
+
+    assert (payment.state, payment.review_reason) == (_State.REVIEW, "order_unverified")
+    assert payment.captured_at
+    assert told(snipcart) == []
+
+
+def test_the_same_lines_in_another_order_are_the_same_order(snipcart: StandIn, provider: Provider) -> None:
+    session, payment = begin(snipcart, provider)
+    snipcart.change(session, lines=tuple(reversed(session.invoice.lines)))
+
     assert complete(provider, payment).state == _State.PAID
-    assert told(snipcart) == ["processed"]
 
 
 def test_a_detour_that_ends_pending_is_told_as_processing_and_then_as_processed(
@@ -294,7 +395,7 @@ def test_a_detour_that_ends_pending_is_told_as_processing_and_then_as_processed(
 ) -> None:
     _, payment = begin(snipcart, provider)
     come_back(payment)
-    assert (payment.state, payment.redirect_url) == (_State.WAITING, "")
+    assert (payment.state, payment.redirect_url) == (_State.PENDING, "")
 
     complete(provider, payment)
 
@@ -321,20 +422,18 @@ def test_a_charge_of_which_nothing_was_known_is_compared_with_the_cart_too(
     assert come_back(payment).review_reason == "order_changed"
 
 
-def test_a_payment_at_once_does_not_ask_the_session_a_third_time(
+def test_a_payment_at_once_takes_three_calls_to_ask_to_compare_and_to_confirm(
     snipcart: StandIn, provider: Provider
 ) -> None:
     pay(snipcart)
 
-    assert len(snipcart.calls_to("payment-session")) == 1
+    assert [call.endpoint for call in snipcart.calls] == ["payment-session", "payment-session", "payment"]
 
 
 # The public token
 
 
-@pytest.mark.parametrize(
-    "script", [{}, {"charge": "declined"}, {"charge": "pending"}, {"amount": "1.00"}], ids=str
-)
+@pytest.mark.parametrize("script", [{}, {"amount": "1.00"}], ids=str)
 def test_the_token_is_forgotten_when_it_is_no_longer_needed(
     snipcart: StandIn, provider: Provider, script: dict[str, str]
 ) -> None:
@@ -346,16 +445,42 @@ def test_the_token_is_forgotten_when_it_is_no_longer_needed(
     assert payment.public_token == ""
 
 
-@pytest.mark.parametrize("lookup", ["paid", "declined", "not_found"])
-def test_the_token_is_kept_during_a_detour_and_forgotten_after_it(
-    snipcart: StandIn, provider: Provider, lookup: str
+def test_the_token_is_kept_during_a_detour_and_forgotten_once_the_outcome_is_delivered(
+    snipcart: StandIn, provider: Provider
 ) -> None:
     session, payment = begin(snipcart, provider)
     payment.refresh_from_db()
     assert payment.public_token == session.public_token
-    provider.script(lookup=lookup)
+    provider.script(lookup="paid")
 
     assert come_back(payment).public_token == ""
+
+
+@pytest.mark.parametrize("lookup", ["declined", "not_found"])
+def test_what_may_still_turn_out_paid_keeps_its_token_for_three_days(
+    snipcart: StandIn, provider: Provider, lookup: str
+) -> None:
+    session, payment = begin(snipcart, provider)
+    provider.script(lookup=lookup)
+    assert come_back(payment).public_token == session.public_token
+
+    Payment.objects.update(claimed_at=timezone.now() - timedelta(hours=73))
+    services.settle()
+
+    payment.refresh_from_db()
+    assert payment.public_token == ""
+
+
+def test_a_decline_that_nobody_could_take_back_keeps_no_token(
+    snipcart: StandIn, provider: Provider, settings: Any
+) -> None:
+    use_provider(settings, provider.directory, can_lookup=False, repeat_is_safe=False)
+    provider.script(charge="declined")
+
+    payment = pay(snipcart)
+
+    payment.refresh_from_db()
+    assert payment.public_token == ""
 
 
 def test_the_token_of_a_payment_left_to_a_person_is_forgotten(
@@ -387,6 +512,66 @@ def test_a_payment_that_the_provider_does_not_know_is_abandoned_and_frees_the_se
     assert told(snipcart) == []
 
 
+@pytest.mark.parametrize(
+    "before, resolved_at, after",
+    [
+        ("unanswered", "2026-01-01T00:00Z", "captured_after_closing"),
+        ("amount_differs", "2026-01-01T00:00Z", "captured_after_closing"),
+        ("transaction_used_before", None, "transaction_used_before"),
+    ],
+)
+def test_money_that_comes_for_a_case_that_nothing_but_staff_can_end_is_stored_and_needs_them(
+    snipcart: StandIn, provider: Provider, before: str, resolved_at: str | None, after: str
+) -> None:
+    provider.script(charge="nonsense")
+    pay(snipcart, amount="12.30")
+    Payment.objects.update(state="review", review_reason=before, resolved_at=resolved_at, live_key=None)
+
+    record(Payment.objects.get(), Paid("tr-9", Decimal("12.30"), "EUR"), actor=PROVIDER)
+
+    payment = Payment.objects.get()
+    assert (payment.state, payment.review_reason, payment.resolved_at) == (_State.REVIEW, after, None)
+    assert (payment.captured_minor_units, payment.transaction_id) == (1230, "tr-9")
+    assert payment.live_key is None
+    assert told(snipcart) == []
+
+
+@pytest.mark.parametrize("late", [NotFound(), Redirect(f"{PROVIDER_ORIGIN}/", "o"), None], ids=str)
+def test_a_payment_is_abandoned_once(snipcart: StandIn, provider: Provider, late: Any) -> None:
+    _, payment = begin(snipcart, provider)
+    provider.script(lookup="not_found")
+    come_back(payment)
+
+    record(payment, late, actor=PROVIDER, returned=True)
+
+    assert story(payment) == ["charging", "pending", "abandoned"]
+
+
+@pytest.mark.parametrize("resolved_at", [None, "2026-01-01T00:00Z"])
+@pytest.mark.parametrize(
+    "reason, was_unknown",
+    [
+        ("unanswered", True),
+        ("outcome_unknown", True),
+        ("lost_by_provider", True),
+        ("amount_differs", False),
+        ("second_capture", False),
+    ],
+)
+def test_a_late_decline_ends_an_open_review_of_what_was_unknown_and_no_other(
+    snipcart: StandIn, provider: Provider, reason: str, was_unknown: bool, resolved_at: str | None
+) -> None:
+    provider.script(charge="nonsense")
+    pay(snipcart)
+    Payment.objects.update(state="review", review_reason=reason, resolved_at=resolved_at)
+
+    record(Payment.objects.get(), Declined("card_declined"), actor=PROVIDER)
+
+    ends = was_unknown and resolved_at is None
+    payment = Payment.objects.get()
+    assert (payment.state, payment.review_reason) == (("declined", "") if ends else ("review", reason))
+
+
 def test_an_abandoned_payment_that_turns_out_paid_is_paid_and_told(
     snipcart: StandIn, provider: Provider
 ) -> None:
@@ -409,18 +594,39 @@ def test_a_payment_told_as_processing_that_the_provider_lost_goes_to_review(
     assert (payment.state, payment.review_reason) == (_State.REVIEW, "lost_by_provider")
 
 
+def test_a_payment_that_its_provider_finds_again_is_compared_and_told_as_processed(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="pending", lookup="not_found")
+    payment = come_back(pay(snipcart, session=session))
+    assert payment.public_token == session.public_token
+    provider.script(lookup="paid")
+
+    payment = come_back(payment)
+
+    assert (payment.order_check, payment.review_reason) == (Payment.OrderCheck.SAME, "")
+    assert told(snipcart) == ["processing", "processed"]
+
+
 def test_an_abandoned_payment_taken_up_again_keeps_its_reference_and_forgets_its_alerts(
     snipcart: StandIn, provider: Provider
 ) -> None:
     session, payment = begin(snipcart, provider)
     provider.script(lookup="not_found")
     come_back(payment)
-    Payment.objects.update(alerted_at="2020-01-01T00:00Z", resolved_at="2020-01-01T00:00Z")
+    forgotten = ("looked_up_at", "alerted_at", "overdue_alerted_at", "resolved_at")
+    long_ago = timezone.now() - timedelta(days=1)
+    Payment.objects.update(**dict.fromkeys((*forgotten, "claimed_at", "answered_at"), long_ago))
+    provider.script(charge="nonsense")
 
     again = services.pay(order_of(session))
 
-    assert (again.pk, again.state) == (payment.pk, _State.PAID)
-    assert (again.alerted_at, again.resolved_at) == (None, None)
+    assert (again.pk, again.state) == (payment.pk, _State.UNKNOWN)
+    assert {getattr(again, column) for column in forgotten} == {None}
+    assert not again.redirect_ended
+    assert again.claimed_at == again.answered_at > long_ago
+    assert [event.data for event in again.events.filter(name="charging")] == [{}, {"was": "abandoned"}]
 
 
 # Declined
@@ -467,7 +673,7 @@ def test_a_detour_that_was_declined_may_be_tried_again_and_nothing_is_told(
     assert told(snipcart) == ["processed"]
 
 
-@pytest.mark.parametrize("code, state", [("card_declined", "failed"), ("lapsed", "invalidated")])
+@pytest.mark.parametrize("code, state", [("card_declined", "failed"), ("payment_expired", "invalidated")])
 def test_a_decline_after_processing_is_told_at_once(
     snipcart: StandIn, provider: Provider, code: str, state: str
 ) -> None:
@@ -489,15 +695,15 @@ def test_a_decline_after_processing_is_told_at_once(
 def test_paid_is_never_taken_back(snipcart: StandIn, provider: Provider, late: Any) -> None:
     payment = pay(snipcart)
 
-    record(payment, late, source="notification", returned=True)
+    record(payment, late, actor=PROVIDER, returned=True)
 
     payment.refresh_from_db()
     assert payment.state == _State.PAID
     assert told(snipcart) == ["processed"]
 
 
-def test_the_table_of_moves_lets_nothing_leave_paid() -> None:
-    assert MOVES[_State.PAID] == frozenset()
+def test_the_table_of_transitions_lets_nothing_leave_paid_but_to_a_person() -> None:
+    assert TRANSITIONS[_State.PAID] == {_State.REVIEW}
 
 
 def test_a_paid_payment_is_not_asked_about(snipcart: StandIn, provider: Provider) -> None:
@@ -513,7 +719,7 @@ def test_the_same_answer_twice_is_one_outcome(snipcart: StandIn, provider: Provi
     stale = Payment.objects.get()
     complete(provider, payment)
 
-    record(stale, Paid(f"tr-{payment.reference}", payment.amount, payment.currency), source="notification")
+    record(stale, Paid(f"tr-{payment.reference}", payment.amount, payment.currency), actor=PROVIDER)
 
     assert story(payment).count("paid") == 1
     assert told(snipcart) == ["processed"]
@@ -524,10 +730,11 @@ def test_an_old_view_of_a_payment_decides_nothing_any_more(snipcart: StandIn, pr
     stale = Payment.objects.get()
     complete(provider, payment)
 
-    record(stale, Declined("card_declined"), source="notification")
+    now = record(stale, Declined("card_declined"), actor=PROVIDER)
 
     payment.refresh_from_db()
-    assert payment.state == _State.PAID
+    assert (now.state, payment.state) == (_State.PAID, _State.PAID)
+    assert story(payment).count("declined") == 0
 
 
 @pytest.mark.parametrize("state", sorted(set(_State.values) - {"paid", "review"}))
@@ -572,7 +779,13 @@ def test_instructions_that_are_no_text_are_none(
     assert (payment.state, payment.instructions) == (_State.PAID, "")
 
 
-def test_a_form_is_forgotten_once_the_outcome_is_known(snipcart: StandIn, provider: Provider) -> None:
+@pytest.mark.parametrize("can_lookup", [True, False])
+@pytest.mark.parametrize("script", [{}, {"amount": "1.00"}, {"charge": "declined"}], ids=str)
+def test_a_form_is_forgotten_once_the_outcome_is_known(
+    snipcart: StandIn, provider: Provider, settings: Any, script: dict[str, str], can_lookup: bool
+) -> None:
+    use_provider(settings, provider.directory, can_lookup=can_lookup)
+    provider.script(**script)
     session = snipcart.session()
     order = services.Order(**{**vars(order_of(session)), "form": {"iban": "FR76"}})
 
@@ -582,13 +795,51 @@ def test_a_form_is_forgotten_once_the_outcome_is_known(snipcart: StandIn, provid
     assert payment.form == {}
 
 
+def test_the_way_to_the_provider_is_forgotten_once_the_outcome_is_known(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    _, payment = begin(snipcart, provider)
+    assert payment.redirect_url
+
+    assert complete(provider, payment).redirect_url == ""
+
+
+@pytest.mark.parametrize(
+    "script, data",
+    [
+        ({}, {"was": "charging"}),
+        ({"charge": "declined"}, {"was": "charging", "reason": "card_declined"}),
+        ({"charge": "nonsense"}, {"was": "charging"}),
+        ({"amount": "1.00"}, {"was": "charging", "reason": "amount_differs"}),
+    ],
+    ids=str,
+)
+def test_the_history_says_what_a_payment_was_before_and_why_it_is_no_longer(
+    snipcart: StandIn, provider: Provider, script: dict[str, str], data: dict[str, str]
+) -> None:
+    provider.script(**script)
+
+    payment = pay(snipcart)
+
+    assert payment.events.get(name=payment.state).data == data
+
+
+@pytest.mark.parametrize("length", [500, 501])
+def test_a_message_of_a_provider_is_cut_after_500_characters(
+    snipcart: StandIn, provider: Provider, length: int
+) -> None:
+    provider.script(charge="declined", message="x" * length)
+
+    assert pay(snipcart).decline_message.rstrip("…") in {"x" * 500, "x" * 499}
+
+
 def test_a_backend_that_is_configured_no_more_leaves_the_payment_as_it_is(
     snipcart: StandIn, provider: Provider
 ) -> None:
     _, payment = begin(snipcart, provider)
     django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"] = {}
 
-    assert come_back(payment).state == _State.WAITING
+    assert come_back(payment).state == _State.PENDING
 
 
 def test_a_staff_decline_has_a_message_for_snipcart(snipcart: StandIn, provider: Provider) -> None:
@@ -597,5 +848,5 @@ def test_a_staff_decline_has_a_message_for_snipcart(snipcart: StandIn, provider:
 
     services.resolve_review(payment, "declined", note="asked the bank", by="ada")
 
-    failed = Confirmation.objects.get(payment=payment, state="failed")
-    assert "Rien n’a été débité" in failed.body
+    failed = Confirmation.objects.get(payment=payment, outcome="failed")
+    assert "Rien n’a été débité" in json.loads(failed.body)["error"]["message"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import uuid
 from datetime import timedelta
 from decimal import Decimal
@@ -14,17 +15,19 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connection
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.backends.base import RefundRequest, RefundResult
-from snipcart_checkout.exceptions import RefundUncertain
+from snipcart_checkout.conf import get_settings
+from snipcart_checkout.exceptions import RefundNotPossible, RefundUnknown
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.signals import payment_refunded
 from snipcart_checkout.testing import StandIn
-from tests.backends import Provider, ScriptedBackend
-from tests.ledger import pay, provider, story, use_provider
+from tests.support.backends import Provider, ScriptedBackend
+from tests.support.ledger import before, history, pay, provider, unknown_refund, use_provider
 
 __all__ = ["provider"]
 
@@ -40,9 +43,9 @@ def configure(settings: Any, **store: Any) -> None:
 
 
 def link(snipcart: StandIn) -> str:
-    """The path of the refund link that was told to Snipcart last."""
-    told = next(body for body in reversed(snipcart.confirmations) if "links" in body)
-    address = urlsplit(told["links"]["refunds"])
+    """The path of the refund link that was sent to Snipcart last."""
+    sent = next(body for body in reversed(snipcart.confirmations) if "links" in body)
+    address = urlsplit(sent["links"]["refunds"])
     assert f"{address.scheme}://{address.netloc}" == "https://pay.shop.example"
     return str(address.path)
 
@@ -65,7 +68,7 @@ def age(**delta: Any) -> None:
     for refund in Refund.objects.all():
         moved = {
             name: getattr(refund, name) - timedelta(**delta)
-            for name in ("created_at", "updated_at", "lease_until")
+            for name in ("created_at", "updated_at", "matched_at", "lease_until")
             if getattr(refund, name)
         }
         Refund.objects.filter(pk=refund.pk).update(**moved)
@@ -82,7 +85,7 @@ def test_a_refund_is_made_and_answered_with_its_id(provider: Provider, snipcart:
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
     refund = Refund.objects.get()
     assert answer.json() == {"refundId": str(refund.pk)}
-    assert (refund.state, refund.amount, refund.asked_by) == ("refunded", Decimal("5.00"), "snipcart")
+    assert (refund.state, refund.amount, refund.requested_by) == ("refunded", Decimal("5.00"), "")
     assert provider.refunds == [
         {
             "reference": str(refund.pk),
@@ -105,13 +108,21 @@ def test_the_address_answers_without_its_trailing_slash(provider: Provider, snip
     assert ask(link(snipcart).rstrip("/")).status_code == 200
 
 
-def test_a_refund_is_part_of_the_payments_story(provider: Provider, snipcart: StandIn) -> None:
+def test_a_refund_is_part_of_the_payments_history(provider: Provider, snipcart: StandIn) -> None:
     payment = pay(snipcart)
     ask(link(snipcart))
-    assert story(payment) == ["charging", "paid", "told", "refund_asked", "refund_refunded"]
+    assert history(payment) == [
+        "charging",
+        "paid",
+        "confirmation_delivered",
+        "refund_requested",
+        "refund_refunded",
+    ]
+    requested = payment.events.get(name="refund_requested")
+    assert requested.data == {"refund": str(Refund.objects.get().pk), "minor_units": 500}
 
 
-def test_a_refund_is_announced_once(provider: Provider, snipcart: StandIn) -> None:
+def test_payment_refunded_is_sent_once(provider: Provider, snipcart: StandIn) -> None:
     payment = pay(snipcart)
     heard: list[tuple[Payment, Refund]] = []
 
@@ -128,7 +139,7 @@ def test_a_refund_is_announced_once(provider: Provider, snipcart: StandIn) -> No
     assert heard == [(payment, Refund.objects.get())]
 
 
-def test_a_receiver_hears_how_much_is_refunded_by_now(provider: Provider, snipcart: StandIn) -> None:
+def test_a_receiver_learns_how_much_is_refunded_by_now(provider: Provider, snipcart: StandIn) -> None:
     pay(snipcart)
     heard: list[int] = []
 
@@ -205,6 +216,20 @@ def test_an_unknown_link_is_no_payment(provider: Provider, snipcart: StandIn) ->
         "a b",
     ):
         assert ask(f"/checkout/live/refunds/{capability}/").status_code == 404
+
+
+def test_each_link_refunds_its_own_payment(provider: Provider, snipcart: StandIn) -> None:
+    links = [(pay(snipcart), link(snipcart)) for _ in range(3)]
+
+    for payment, path in links:
+        assert re.fullmatch("[0-9a-f]{64}", path.rstrip("/").rpartition("/")[2])
+        assert ask(path).status_code == 200
+        assert payment.refunds.count() == 1
+
+
+def test_a_link_that_is_no_text_is_no_payment(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    assert services.get_payment_of_link(get_settings().stores["live"], "\ud800") is None
 
 
 def test_a_link_in_another_case_is_no_payment(provider: Provider, snipcart: StandIn) -> None:
@@ -499,7 +524,7 @@ def test_too_large_an_amount_is_more_than_is_left_and_an_absurd_one_no_amount(
 @pytest.mark.parametrize("state", [state for state in Payment.State if state != Payment.State.PAID])
 def test_only_a_paid_payment_is_refunded(provider: Provider, snipcart: StandIn, state: str) -> None:
     payment = pay(snipcart)
-    Payment.objects.filter(pk=payment.pk).update(state=state)
+    Payment.objects.filter(pk=payment.pk).update(state=state, review_reason="unanswered")
 
     assert ask(link(snipcart)).status_code == 409
     assert ask(link(snipcart), "0").status_code == 400
@@ -548,8 +573,30 @@ def test_a_method_without_partial_refunds_refunds_the_whole_only(
     assert ask(link(snipcart), "12.30").status_code == 200
 
 
+def test_the_whole_of_a_payment_is_what_was_captured(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    use_provider(settings, provider.directory, supports_partial_refund=False)
+    provider.script(amount="10.00")
+    payment = pay(snipcart, amount="12.30")
+    with pytest.raises(RefundNotPossible, match="the whole payment only"):
+        services.refund_by_staff(payment, 999, by="ada")
+
+    assert services.refund_by_staff(payment, 1000, by="ada").state == Refund.State.REFUNDED
+
+
+def test_of_a_payment_that_took_no_money_nothing_is_refunded(provider: Provider, snipcart: StandIn) -> None:
+    provider.script(charge="pending")
+    payment = pay(snipcart)
+
+    with pytest.raises(RefundNotPossible, match="No money was taken"):
+        services.refund_by_staff(payment, 500, by="ada")
+
+    assert provider.refunds == []
+
+
 @pytest.mark.parametrize(
-    "methods", [{}, {"acme_card": {"BACKEND": "tests.backends.Missing", "NAME": "Credit card"}}]
+    "methods", [{}, {"acme_card": {"BACKEND": "tests.support.backends.Missing", "NAME": "Credit card"}}]
 )
 def test_a_method_that_is_configured_no_more_cannot_refund(
     provider: Provider, snipcart: StandIn, settings: Any, methods: dict[str, Any]
@@ -614,10 +661,19 @@ def test_a_repeat_of_the_whole_is_not_more_than_is_left(provider: Provider, snip
     assert ask(link(snipcart), "12.30").json() == ask(link(snipcart), "12.3").json()
 
 
-def test_the_same_amount_a_minute_later_is_a_new_refund(provider: Provider, snipcart: StandIn) -> None:
+def test_the_same_amount_within_ten_minutes_is_a_repeat(provider: Provider, snipcart: StandIn) -> None:
     pay(snipcart)
     first = ask(link(snipcart)).json()["refundId"]
-    age(seconds=61)
+    age(minutes=9)
+
+    assert ask(link(snipcart)).json()["refundId"] == first
+    assert len(provider.refunds) == 1
+
+
+def test_the_same_amount_after_ten_minutes_is_a_new_refund(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    first = ask(link(snipcart)).json()["refundId"]
+    age(minutes=11)
 
     second = ask(link(snipcart)).json()["refundId"]
 
@@ -645,7 +701,7 @@ def test_an_unknown_outcome_keeps_the_reservation(
     assert payment.refunded_minor_units == 1000
 
 
-def test_a_repeat_while_the_first_is_uncertain_asks_nobody(provider: Provider, snipcart: StandIn) -> None:
+def test_a_repeat_while_the_first_is_unknown_asks_nobody(provider: Provider, snipcart: StandIn) -> None:
     pay(snipcart, amount="12.30")
     provider.script(refund="nonsense")
     ask(link(snipcart))
@@ -657,7 +713,7 @@ def test_a_repeat_while_the_first_is_uncertain_asks_nobody(provider: Provider, s
     assert Refund.objects.count() == 1
 
 
-def test_a_repeat_while_the_first_is_uncertain_needs_no_method(
+def test_a_repeat_while_the_first_is_unknown_needs_no_method(
     provider: Provider, snipcart: StandIn, settings: Any
 ) -> None:
     pay(snipcart)
@@ -681,12 +737,89 @@ def test_a_repeat_gets_the_id_once_the_first_is_settled(provider: Provider, snip
     assert answer.json() == {"refundId": provider.refunds[0]["reference"]}
 
 
+# Others do the same at this moment.
+
+
+RESERVES = r"UPDATE .snipcart_checkout_payment. SET .*.refunds_requested. = "
+POLLS = r"SELECT .* FROM .snipcart_checkout_refund. WHERE .snipcart_checkout_refund.\..id. = "
+
+
+def test_a_request_that_loses_its_place_to_another_refund_is_made_after_it(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart, amount="12.30")
+    others = Payment.objects.filter(pk=payment.pk)
+
+    def reserve() -> None:
+        others.update(
+            refunds_requested=F("refunds_requested") + 1, refunded_minor_units=F("refunded_minor_units") + 10
+        )
+
+    with before(RESERVES, reserve, times=19):
+        assert ask(link(snipcart)).status_code == 200
+
+    payment.refresh_from_db()
+    assert (len(provider.refunds), payment.refunded_minor_units) == (1, 690)
+
+
+def test_what_others_refund_meanwhile_is_not_refunded_twice(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart, amount="12.30")
+    others = Payment.objects.filter(pk=payment.pk)
+
+    with before(RESERVES, lambda: others.update(refunds_requested=1, refunded_minor_units=731)):
+        assert ask(link(snipcart)).status_code == 409
+
+    assert provider.refunds == []
+
+
+def test_a_request_among_too_many_refunds_is_to_be_sent_again(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+    others = Payment.objects.filter(pk=payment.pk)
+
+    with before(RESERVES, lambda: others.update(refunds_requested=F("refunds_requested") + 1), times=20):
+        answer = ask(link(snipcart))
+
+    assert answer.status_code == 502
+    assert "try again" in answer.json()["error"]
+    payment.refresh_from_db()
+    assert (provider.refunds, payment.refunded_minor_units) == ([], 0)
+
+
+def test_a_request_finds_the_refund_that_an_equal_one_makes_meanwhile(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+
+    def make() -> None:
+        Payment.objects.filter(pk=payment.pk).update(refunds_requested=1, refunded_minor_units=500)
+        payment.refunds.create(minor_units=500, state=Refund.State.REFUNDED)
+
+    with before(RESERVES, make):
+        answer = ask(link(snipcart))
+
+    assert answer.json() == {"refundId": str(payment.refunds.get().pk)}
+    assert provider.refunds == []
+
+
+@pytest.mark.parametrize("state, status", [("refunded", 200), ("declined", 409), ("unknown", 502)])
+def test_a_repeat_waits_for_the_answer_to_the_first(
+    provider: Provider, snipcart: StandIn, state: str, status: int
+) -> None:
+    payment = pay(snipcart)
+    first = payment.refunds.create(minor_units=500)
+
+    with before(POLLS, lambda: Refund.objects.filter(pk=first.pk).update(state=state)):
+        assert ask(link(snipcart)).status_code == status
+
+    assert provider.refunds == []
+
+
 class ContradictedBackend(ScriptedBackend):
     """Takes so long that meanwhile staff say it refunded nothing."""
 
     def refund(self, refund: RefundRequest) -> RefundResult:
         row = Refund.objects.get(pk=refund.reference)
-        Refund.objects.filter(pk=row.pk).update(state="review")
+        Refund.objects.filter(pk=row.pk).update(state="review", lease_until=None)
         services.resolve_refund(row, was_made=False, note="not at the provider", by="ada")
         return super().refund(refund)
 
@@ -709,28 +842,29 @@ def test_a_refund_that_was_made_although_staff_said_otherwise_alerts(
 # Settling.
 
 
-def uncertain(provider: Provider, snipcart: StandIn) -> Refund:
+def unknown(provider: Provider, snipcart: StandIn) -> Refund:
     """A refund of which the provider made something without saying so."""
     pay(snipcart)
     provider.script(after="raise")
     assert ask(link(snipcart)).status_code == 502
     provider.script()
-    return Refund.objects.get()
+    refund: Refund = Refund.objects.get()
+    return refund
 
 
-def test_an_uncertain_refund_is_repeated_with_its_key(provider: Provider, snipcart: StandIn) -> None:
-    refund = uncertain(provider, snipcart)
+def test_an_unknown_refund_is_repeated_with_its_key(provider: Provider, snipcart: StandIn) -> None:
+    refund = unknown(provider, snipcart)
 
     report = services.settle()
 
     refund.refresh_from_db()
-    assert (refund.state, report.refunds_settled, report.needs_person) == ("refunded", 1, False)
+    assert (refund.state, report.refunds_settled, report.needs_attention) == ("refunded", 1, False)
     assert provider.calls[-2:] == [f"refund {refund.pk}"] * 2
     assert len(provider.refunds) == 1
 
 
-def test_an_uncertain_refund_that_was_not_made_is_freed(provider: Provider, snipcart: StandIn) -> None:
-    refund = uncertain(provider, snipcart)
+def test_an_unknown_refund_that_was_not_made_is_freed(provider: Provider, snipcart: StandIn) -> None:
+    refund = unknown(provider, snipcart)
     provider.script(refund="declined")
 
     report = services.settle()
@@ -744,8 +878,8 @@ def test_an_uncertain_refund_that_was_not_made_is_freed(provider: Provider, snip
 def test_a_refund_whose_process_died_is_repeated_once_its_lease_is_over(
     provider: Provider, snipcart: StandIn
 ) -> None:
-    refund = uncertain(provider, snipcart)
-    Refund.objects.update(state="asked", lease_until=timezone.now() + timedelta(minutes=5))
+    refund = unknown(provider, snipcart)
+    Refund.objects.update(state="requested", lease_until=timezone.now() + timedelta(minutes=5))
     assert services.settle().refunds_settled == 0
 
     age(minutes=6)
@@ -762,7 +896,7 @@ def test_a_refund_that_cannot_be_repeated_is_left_to_a_person(
     caplog: pytest.LogCaptureFixture,
     flags: dict[str, bool],
 ) -> None:
-    refund = uncertain(provider, snipcart)
+    refund = unknown(provider, snipcart)
     use_provider(settings, provider.directory, **flags)
     asked = len(provider.calls)
 
@@ -770,15 +904,21 @@ def test_a_refund_that_cannot_be_repeated_is_left_to_a_person(
 
     refund.refresh_from_db()
     assert refund.state == "review"
-    assert [(report.refunds_in_review, report.needs_person) for report in reports] == [(1, True)] * 2
+    # A case is reported once, and counted as long as it is open.
+    found = [(open_refunds(report), report.needs_attention) for report in reports]
+    assert found == [(1, True), (1, False)]
     assert len(provider.calls) == asked
-    assert caplog.text.count("a refund's outcome is not known") == 1
+    assert caplog.text.count("the outcome of a refund is unknown; it needs review") == 1
 
 
-def test_a_refund_is_repeated_with_its_key_however_late(provider: Provider, snipcart: StandIn) -> None:
-    refund = uncertain(provider, snipcart)
-    provider.script()
-    age(days=3)
+def open_refunds(report: services.SettlementReport) -> int:
+    assert report.open_cases is not None
+    return report.open_cases.refunds_in_review
+
+
+def test_a_refund_is_repeated_with_its_key_for_three_days(provider: Provider, snipcart: StandIn) -> None:
+    refund = unknown(provider, snipcart)
+    age(hours=71)
 
     services.settle()
 
@@ -787,23 +927,232 @@ def test_a_refund_is_repeated_with_its_key_however_late(provider: Provider, snip
     assert len(provider.refunds) == 1
 
 
-def test_a_case_that_was_closed_is_opened_by_a_refund_in_doubt(
+def test_a_refund_that_is_unknown_for_three_days_is_left_to_a_person(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown(provider, snipcart)
+    age(hours=73)
+    asked = len(provider.calls)
+
+    report = services.settle()
+
+    refund.refresh_from_db()
+    assert (refund.state, open_refunds(report), len(provider.calls)) == ("review", 1, asked)
+    refund.payment.refresh_from_db()
+    assert refund.payment.refunded_minor_units == refund.minor_units
+
+
+def test_a_refund_that_is_unknown_for_an_hour_alerts_and_is_still_repeated(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    refund = unknown(provider, snipcart)
+    provider.script(before="raise")
+    age(hours=2)
+
+    report = services.settle()
+
+    refund.refresh_from_db()
+    assert refund.state == "unknown"
+    assert report.open_cases is not None
+    assert (report.open_cases.refunds_unknown_too_long, report.new_cases) == (1, 1)
+    assert "for an hour nobody could tell whether refunds of these payments were made" in caplog.text
+
+
+def test_a_case_that_was_closed_is_opened_by_a_refund_that_is_unknown(
     provider: Provider, snipcart: StandIn, settings: Any
 ) -> None:
-    uncertain(provider, snipcart)
-    Payment.objects.update(resolved_at=timezone.now())
+    Payment.objects.filter(pk=pay(snipcart).pk).update(resolved_at=timezone.now())
+    provider.script(after="raise")
+    assert ask(link(snipcart)).status_code == 502
     use_provider(settings, provider.directory, repeat_is_safe=False)
-    assert services.settle().needs_person
+
+    assert services.settle().needs_attention
+
+    assert Payment.objects.get().resolved_at is None
 
 
-def test_a_repeat_of_a_refund_in_review_is_still_uncertain(
+def test_a_refund_whose_case_was_closed_is_not_repeated(provider: Provider, snipcart: StandIn) -> None:
+    refund = unknown(provider, snipcart)
+    Payment.objects.update(resolved_at=timezone.now())
+    asked = len(provider.calls)
+
+    report = services.settle()
+
+    refund.refresh_from_db()
+    assert (refund.state, len(provider.calls), report.needs_attention) == ("unknown", asked, False)
+
+
+# A refund that staff made first.
+
+
+def test_a_request_for_what_staff_refunded_is_that_refund_and_moves_no_money(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    refund = services.refund_by_staff(payment, 500, by="ada")
+    age(hours=1)
+
+    answer = ask(link(snipcart))
+
+    assert (answer.status_code, answer.json()) == (200, {"refundId": str(refund.pk)})
+    assert len(provider.refunds) == 1
+    refund.refresh_from_db()
+    payment.refresh_from_db()
+    assert (refund.requested_by, refund.matched_at is not None) == ("ada", True)
+    assert payment.refunded_minor_units == 500
+    assert history(payment)[-1] == "refund_matched"
+    event = payment.events.get(name="refund_matched")
+    assert (event.source, event.data) == ("snipcart", {"refund": str(refund.pk)})
+
+
+def test_a_repeat_of_a_matched_request_is_the_same_refund(provider: Provider, snipcart: StandIn) -> None:
+    """Snipcart sends a request again whose answer was lost."""
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+    age(hours=1)
+
+    answers = [ask(link(snipcart)).json() for _ in range(2)]
+
+    assert answers == [{"refundId": str(refund.pk)}] * 2
+    assert len(provider.refunds) == 1
+
+
+def test_a_refund_of_staff_is_matched_once(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+    services.refund_by_staff(payment, 500, by="ada")
+    age(hours=1)
+    ask(link(snipcart))
+    age(minutes=11)
+
+    answer = ask(link(snipcart))
+
+    assert answer.status_code == 200
+    assert answer.json()["refundId"] == str(payment.refunds.get(requested_by="").pk)
+    assert len(provider.refunds) == 2
+    assert history(payment).count("refund_matched") == 1
+
+
+def test_as_many_requests_are_matched_as_staff_made_refunds_the_oldest_first(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    made = []
+    for _ in range(2):
+        made.append(str(services.refund_by_staff(payment, 500, by="ada").pk))
+        age(minutes=11)
+
+    answers = []
+    for _ in range(2):
+        answers.append(ask(link(snipcart)).json()["refundId"])
+        age(minutes=11)
+
+    assert answers == made
+    assert len(provider.refunds) == 2
+
+
+def test_a_request_is_matched_with_the_oldest_refund_whichever_was_stored_first(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    for _ in range(4):
+        services.refund_by_staff(payment, 100, by="ada")
+        age(minutes=11)
+    oldest = payment.refunds.earliest("created_at")
+    Refund.objects.filter(pk=oldest.pk).update(created_at=timezone.now())
+    oldest = payment.refunds.earliest("created_at")
+
+    assert ask(link(snipcart), "1.00").json() == {"refundId": str(oldest.pk)}
+
+
+def test_a_request_for_another_amount_than_staff_refunded_is_a_new_refund(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    services.refund_by_staff(payment, 500, by="ada")
+
+    assert ask(link(snipcart), "4.99").status_code == 200
+    assert len(provider.refunds) == 2
+    assert "refund_matched" not in history(payment)
+
+
+def test_a_request_for_what_staff_refunded_in_full_is_not_more_than_is_left(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart, amount="12.30")
+    refund = services.refund_by_staff(payment, 1230, by="ada")
+    age(days=20)
+
+    assert ask(link(snipcart), "12.30").json() == {"refundId": str(refund.pk)}
+
+
+def test_a_declined_refund_of_staff_is_not_matched(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+    provider.script(refund="declined")
+    with pytest.raises(RefundNotPossible):
+        services.refund_by_staff(payment, 500, by="ada")
+    provider.script()
+
+    refund = ask(link(snipcart)).json()["refundId"]
+
+    assert refund == str(payment.refunds.get(requested_by="").pk)
+
+
+def test_an_unknown_refund_of_staff_is_what_a_request_for_its_amount_means(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    refund = unknown_refund(provider, payment)
+    assert ask(link(snipcart)).status_code == 502
+    services.resolve_refund(refund, was_made=True, note="seen at the provider", by="ada")
+
+    assert ask(link(snipcart)).json() == {"refundId": str(refund.pk)}
+    assert history(payment).count("refund_matched") == 1
+
+
+def test_a_refund_that_snipcart_requested_is_not_matched_by_staff(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    first = ask(link(snipcart)).json()["refundId"]
+    age(hours=1)
+
+    assert str(services.refund_by_staff(payment, 500, by="ada").pk) != first
+    assert len(provider.refunds) == 2
+
+
+# In which order it is refused.
+
+
+def test_what_can_never_be_refunded_is_said_before_what_is_unknown(
     provider: Provider, snipcart: StandIn, settings: Any
 ) -> None:
-    uncertain(provider, snipcart)
+    pay(snipcart, amount="12.30")
+    provider.script(refund="nonsense")
+
+    statuses = [ask(link(snipcart), amount).status_code for amount in ("10.00", "0", "2.31", "10.00")]
+    assert statuses == [502, 400, 409, 502]
+
+    Payment.objects.update(state=Payment.State.REVIEW, review_reason="order_changed")
+    assert ask(link(snipcart), "10.00").status_code == 409
+
+
+def test_a_refund_of_what_was_captured_in_another_currency_is_left_to_staff(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    Payment.objects.filter(pk=payment.pk).update(captured_currency="USD")
+
+    assert ask(link(snipcart), "1.00").status_code == 409
+    assert provider.refunds == []
+
+
+def test_a_repeat_of_a_refund_in_review_is_still_unknown(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    unknown(provider, snipcart)
     use_provider(settings, provider.directory, repeat_is_safe=False)
     services.settle()
-    with pytest.raises(RefundUncertain):
-        services.refund_payment(Payment.objects.get(), 500, asked_by="staff ada")
+    with pytest.raises(RefundUnknown):
+        services.refund_by_staff(Payment.objects.get(), 500, by="ada")
 
 
 # The form of the request.
@@ -828,9 +1177,79 @@ def test_json_may_name_its_charset(provider: Provider, snipcart: StandIn) -> Non
     assert post(link(snipcart), '{"amount": 5}', content_type=kind).status_code == 200
 
 
-def test_a_body_that_is_too_large_is_not_read(provider: Provider, snipcart: StandIn) -> None:
+class Unread:
+    """A body of which nobody may read a byte."""
+
+    def read(self, *_: Any) -> bytes:
+        pytest.fail("the body was read")
+
+    readline = read
+
+
+@pytest.mark.parametrize("length, status", [("65537", 413), ("9" * 30, 413), ("-1", 413), ("1e3", 413)])
+def test_of_a_body_whose_length_is_wrong_not_a_byte_is_read(
+    provider: Provider, snipcart: StandIn, length: str, status: int
+) -> None:
+    pay(snipcart)
+    sent: dict[str, Any] = {
+        "wsgi.input": Unread(),
+        "CONTENT_LENGTH": length,
+        "CONTENT_TYPE": "application/json",
+    }
+    assert Client().generic("POST", link(snipcart), **sent).status_code == status
+
+
+@pytest.mark.parametrize("token, status, query", [("", 200, "a=b"), ("x", 401, "")])
+def test_what_the_address_of_a_refused_request_held_is_kept_from_the_middleware_after_us(
+    provider: Provider, snipcart: StandIn, token: str, status: int, query: str
+) -> None:
+    """Django mails the addresses of what it takes for broken links."""
+    pay(snipcart)
+    snipcart.fail("validate", 404)
+
+    answer = ask(link(snipcart), query=f"?a=b&publicToken={token}" if token else "?a=b")
+
+    assert (answer.status_code, answer.wsgi_request.META["QUERY_STRING"]) == (status, query)
+
+
+def test_a_body_that_is_too_large_is_refused(provider: Provider, snipcart: StandIn) -> None:
     pay(snipcart)
     assert ask(link(snipcart), note="x" * 70_000).status_code == 413
+
+
+def test_inside_a_transaction_of_the_sites_nothing_is_refunded_and_it_is_to_be_sent_again(
+    provider: Provider, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    payment = pay(snipcart)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.test_paying.OpenTransaction"]
+
+    answer = ask(link(snipcart))
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "store live: a transaction is open around the request" in caplog.text
+    payment.refresh_from_db()
+    assert (provider.refunds, payment.refunded_minor_units) == ([], 0)
+
+
+def test_what_nobody_foresaw_is_answered_in_json_with_a_reference_that_stands_in_the_log(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    pay(snipcart)
+    path = link(snipcart)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError(path)
+
+    with connection.execute_wrapper(fail):
+        answer = ask(path)
+
+    assert answer.status_code == 500
+    said = answer.json()
+    assert set(said) == {"error", "reference"}
+    assert said["error"]
+    (line,) = [line for line in caplog.messages if line.startswith("unexpected RuntimeError at ")]
+    assert line.endswith(f"[{said['reference']}]")
+    assert path.split("/")[-2] not in caplog.text + answer.content.decode()
 
 
 def test_a_ledger_that_cannot_be_reached_is_said_so_that_it_is_sent_again(
@@ -847,3 +1266,15 @@ def test_a_ledger_that_cannot_be_reached_is_said_so_that_it_is_sent_again(
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert provider.refunds == []
+
+
+def test_a_repeat_gets_the_same_answer_when_the_payment_is_in_review_meanwhile(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    first = ask(link(snipcart))
+    Payment.objects.filter(pk=payment.pk).update(state=Payment.State.REVIEW, review_reason="disputed")
+
+    assert ask(link(snipcart)).json() == first.json()
+    assert ask(link(snipcart), "1.00").status_code == 409
+    assert len(provider.refunds) == 1

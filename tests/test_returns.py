@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from snipcart_checkout import services
 from snipcart_checkout.models import Payment
 from snipcart_checkout.testing import StandIn
-from tests.backends import Provider
-from tests.ledger import pay, provider, use_provider
-from tests.shopper import Shopper, address_of, words_of
+from tests.support.backends import Provider
+from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider, use_provider
+from tests.support.ledger_invariants import let_time_pass
+from tests.support.shopper import Shopper, address_of, words_of
 
 __all__ = ["provider"]
 
@@ -40,7 +43,8 @@ def begin(snipcart: StandIn, provider: Provider, **session: Any) -> Payment:
 
 
 def fresh(payment: Payment) -> Payment:
-    return Payment.objects.get(pk=payment.pk)
+    now: Payment = Payment.objects.get(pk=payment.pk)
+    return now
 
 
 # The return
@@ -60,10 +64,10 @@ def test_the_return_leads_to_the_payment_whatever_came_of_it(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_unknown_reference_is_404(stranger: Client, method: str) -> None:
+def test_an_unknown_reference_is_410(stranger: Client, method: str) -> None:
     for view in ("payment", "payment_return"):
         path = reverse(f"snipcart_checkout:{view}", args=[NOBODY])
-        assert getattr(stranger, "get" if view == "payment" else method)(path).status_code == 404
+        assert getattr(stranger, "get" if view == "payment" else method)(path).status_code == 410
 
 
 @pytest.mark.parametrize("reference", ["1", "not-a-uuid", "x" * 300])
@@ -98,7 +102,7 @@ def test_what_the_return_says_decides_nothing(
         {"status": "paid", "state": "paid", "amount": "12.30", "reference": "x"},
     )
 
-    assert fresh(payment).state == _State.WAITING
+    assert fresh(payment).state == _State.PENDING
     assert provider.calls[-1] == f"lookup {payment.reference}"
 
 
@@ -115,20 +119,42 @@ def test_the_return_works_without_a_backend_that_can_look_up(
 
 
 def test_a_ledger_that_cannot_be_written_leads_to_the_payment_too(
-    stranger: Client, snipcart: StandIn, provider: Provider
+    stranger: Client, snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
     payment = begin(snipcart, provider)
     provider.complete(payment.reference)
 
-    def refuse(execute: Any, sql: str, *arguments: Any) -> Any:
-        if sql.startswith("UPDATE"):
-            raise OperationalError("the disk is full")
-        return execute(sql, *arguments)
-
-    with connection.execute_wrapper(refuse):
+    with full_disk("UPDATE"):
         answer = stranger.get(address_of(payment, "payment_return"))
 
     assert (answer.status_code, answer["Location"]) == (303, address_of(payment))
+    assert f"payment {payment.reference}: its outcome was not stored: OperationalError" in caplog.text
+
+
+def test_a_page_whose_payment_cannot_be_looked_up_now_is_shown(
+    stranger: Client, snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.script(after="raise")
+    payment = pay(snipcart)
+    let_time_pass(timedelta(minutes=1))
+
+    with full_disk("UPDATE"):
+        assert stranger.get(address_of(payment)).status_code == 200
+
+    assert f"payment {payment.reference}: its outcome was not stored: OperationalError" in caplog.text
+
+
+def test_what_a_shopper_asked_about_is_not_asked_again_by_the_next_run(
+    stranger: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    payment = begin(snipcart, provider)
+    provider.script(lookup="pending")
+    stranger.get(address_of(payment, "payment_return"))
+    asked = list(provider.calls)
+
+    services.settle()
+
+    assert provider.calls == asked
 
 
 def test_the_return_of_an_old_payment_is_harmless(
@@ -149,8 +175,96 @@ def test_coming_back_twice_is_coming_back_once(
 
     for _ in range(2):
         stranger.get(address_of(payment, "payment_return"))
+        let_two_seconds_pass()
 
     assert len(snipcart.confirmations) == 1
+
+
+def test_the_provider_is_asked_once_in_two_seconds_however_often_strangers_come(
+    stranger: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    payment = begin(snipcart, provider)
+    provider.script(lookup="pending")
+
+    answers = [stranger.get(address_of(payment, "payment_return")) for _ in range(5)]
+
+    assert {(answer.status_code, answer["Location"]) for answer in answers} == {(303, address_of(payment))}
+    assert provider.calls.count(f"lookup {payment.reference}") == 1
+    let_two_seconds_pass()
+    stranger.get(address_of(payment, "payment_return"))
+    assert provider.calls.count(f"lookup {payment.reference}") == 2
+
+
+def test_two_payments_do_not_wait_for_each_other(
+    stranger: Client, snipcart: StandIn, provider: Provider
+) -> None:
+    payments = [begin(snipcart, provider) for _ in range(2)]
+    provider.script(lookup="pending")
+
+    for payment in payments:
+        stranger.get(address_of(payment, "payment_return"))
+
+    assert provider.calls[-2:] == [f"lookup {payment.reference}" for payment in payments]
+
+
+@pytest.mark.parametrize("state", ["declined", "abandoned"])
+def test_a_payment_that_ended_is_looked_up_again_and_is_paid_when_it_was(
+    stranger: Client, snipcart: StandIn, provider: Provider, state: str
+) -> None:
+    payment = begin(snipcart, provider)
+    provider.script(lookup={"declined": "declined", "abandoned": "not_found"}[state])
+    stranger.get(address_of(payment, "payment_return"))
+    assert fresh(payment).state == state
+    provider.script()
+    provider.complete(payment.reference)
+    let_two_seconds_pass()
+
+    stranger.get(address_of(payment, "payment_return"))
+
+    assert fresh(payment).state == _State.PAID
+    assert [sent["state"] for sent in snipcart.confirmations] == ["processed"]
+
+
+def test_a_paid_payment_is_looked_up_no_more(stranger: Client, snipcart: StandIn, provider: Provider) -> None:
+    payment = pay(snipcart)
+
+    stranger.get(address_of(payment, "payment_return"))
+
+    assert provider.calls == [f"charge {payment.reference}"]
+
+
+@pytest.mark.parametrize("purpose", ["HEAD", "prefetch"])
+def test_a_return_that_nobody_looks_at_changes_nothing(
+    stranger: Client, snipcart: StandIn, provider: Provider, purpose: str
+) -> None:
+    payment = begin(snipcart, provider)
+    provider.complete(payment.reference)
+    before = Payment.objects.values().get()
+    path = address_of(payment, "payment_return")
+
+    if purpose == "HEAD":
+        answer = stranger.head(path)
+    else:
+        answer = stranger.get(path, headers={"Sec-Purpose": purpose})
+
+    assert (answer.status_code, answer["Location"]) == (303, address_of(payment))
+    assert Payment.objects.values().get() == before
+    assert provider.calls == [f"charge {payment.reference}"]
+    assert snipcart.confirmations == []
+
+
+def test_a_return_inside_a_transaction_of_the_sites_leads_to_the_payment_and_stores_nothing(
+    stranger: Client, snipcart: StandIn, provider: Provider, settings: Any
+) -> None:
+    payment = begin(snipcart, provider)
+    provider.complete(payment.reference)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.test_paying.OpenTransaction"]
+
+    answer = stranger.get(address_of(payment, "payment_return"))
+
+    assert (answer.status_code, answer["Location"]) == (303, address_of(payment))
+    assert fresh(payment).state == _State.PENDING
+    assert snipcart.confirmations == []
 
 
 def test_put_is_405(stranger: Client, snipcart: StandIn, provider: Provider) -> None:
@@ -204,8 +318,8 @@ def test_a_notification_before_the_shopper_left_does_not_keep_them(
         ({}, "Paid"),
         ({"charge": "pending"}, "Your payment is on its way"),
         ({"charge": "declined"}, "Declined"),
-        ({"charge": "nonsense"}, "Your payment is being checked"),
-        ({"amount": "1.00"}, "The shop is looking at your payment"),
+        ({"charge": "nonsense", "lookup": "raise"}, "Your payment is being checked"),
+        ({"amount": "1.00"}, "The shop is reviewing your payment"),
     ],
 )
 def test_the_page_says_what_became_of_the_payment(
@@ -220,7 +334,9 @@ def test_the_page_says_what_became_of_the_payment(
 
 
 @pytest.mark.parametrize(
-    "script", [{"charge": "pending"}, {"charge": "nonsense"}, {"amount": "1.00"}, {}], ids=str
+    "script",
+    [{"charge": "pending"}, {"charge": "nonsense", "lookup": "raise"}, {"amount": "1.00"}, {}],
+    ids=str,
 )
 def test_the_page_of_money_that_may_have_been_taken_says_not_to_pay_again(
     snipcart: StandIn, provider: Provider, script: dict[str, str]
@@ -260,7 +376,8 @@ def test_the_page_shows_the_amount_and_reference_and_nothing_personal(
 
 def _paid(session: Any) -> uuid.UUID:
     Shopper().pay(session)
-    return Payment.objects.get().pk
+    payment: Payment = Payment.objects.get()
+    return payment.reference
 
 
 def test_every_answer_about_a_payment_is_kept_from_caches_and_robots(
@@ -275,8 +392,55 @@ def test_every_answer_about_a_payment_is_kept_from_caches_and_robots(
         assert answer["Referrer-Policy"] == "strict-origin"
 
 
-def test_looking_at_a_payment_asks_nobody(snipcart: StandIn, provider: Provider) -> None:
+def test_the_page_of_an_unknown_payment_looks_it_up_and_says_what_it_learned(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(after="raise")
+    payment = pay(snipcart)
+    assert payment.state == _State.UNKNOWN
+    provider.script()
+    assert "Your payment is being checked" in words_of(Shopper().look(payment))
+    let_time_pass(timedelta(seconds=6))
+
+    page = Shopper().look(payment)
+
+    assert "We have received your payment" in words_of(page)
+    assert [sent["state"] for sent in snipcart.confirmations] == ["processed"]
+
+
+def test_the_page_of_a_review_without_a_capture_claims_no_money_either_way(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="nonsense", lookup="raise")
+    payment = pay(snipcart)
+    Payment.objects.update(state=_State.REVIEW, review_reason=Payment.ReviewReason.OUTCOME_UNKNOWN)
+
+    words = words_of(Shopper().look(payment))
+
+    assert "Do not pay again" in words
+    assert "was received" not in words
+    assert "No money was taken" not in words
+
+
+def test_the_page_of_a_review_leads_nobody_to_the_provider_any_more(
+    snipcart: StandIn, provider: Provider
+) -> None:
     payment = begin(snipcart, provider)
+    provider.script(lookup="raise")
+    three_days_ago = timezone.now() - timedelta(hours=73)
+    Payment.objects.update(claimed_at=three_days_ago, answered_at=three_days_ago)
+    services.settle()
+    assert (fresh(payment).state, fresh(payment).redirect_url) == (_State.REVIEW, "")
+
+    page = Shopper().look(payment)
+
+    assert "provider.example" not in page.headers.get("Refresh", "") + page.content.decode()
+
+
+@pytest.mark.parametrize("charge", ["paid", "pending", "declined"])
+def test_looking_at_a_payment_asks_nobody(snipcart: StandIn, provider: Provider, charge: str) -> None:
+    provider.script(charge=charge)
+    payment = pay(snipcart)
     before = (list(provider.calls), len(snipcart.calls))
 
     Shopper().look(payment)
@@ -295,7 +459,7 @@ def test_a_detour_that_was_declined_can_be_given_up_on_the_payments_page(
     answer = shopper.press(page, address_of(payment), give_up="1")
 
     assert (answer.status_code, answer["Location"]) == (303, address_of(payment))
-    assert [told["state"] for told in snipcart.confirmations] == ["failed"]
+    assert [sent["state"] for sent in snipcart.confirmations] == ["failed"]
 
 
 def test_a_post_to_the_page_that_does_not_give_up_is_405(snipcart: StandIn, provider: Provider) -> None:

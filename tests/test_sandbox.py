@@ -14,10 +14,16 @@ import responses
 from django.apps import apps
 from django.core.cache import cache
 from django.core.checks import run_checks
+from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import override_script_prefix
+from django.urls import include, re_path
 
-from snipcart_checkout.sandbox import carts, urls
-from tests.sandbox import (
+from snipcart_checkout.sandbox import urls
+from snipcart_checkout.sandbox.core.faults import FAULTS
+from snipcart_checkout.sandbox.fault_scenarios import SCENARIOS
+from tests.support.sandbox import (
+    CART,
     KEYS,
     METHOD,
     METHODS_URL,
@@ -33,7 +39,7 @@ from tests.sandbox import (
 if TYPE_CHECKING:
     from pytest_django import Settings
 
-PAGES = ["", "payment/", "dashboard/", "dashboard/story/", "dashboard/faults/", "dashboard/gateway/"]
+PAGES = ["", "payment/", "dashboard/", "dashboard/activity/", "dashboard/faults/", "dashboard/gateway/"]
 WITHOUT_SESSIONS = ["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
 
 
@@ -93,6 +99,17 @@ class TestRefusingToRun:
         settings.ROOT_URLCONF = "snipcart_checkout.urls"
         assert "snipcart_checkout.sandbox.W001" in {message.id for message in run_checks()}
 
+    @pytest.mark.parametrize("pages_of_a_cms", [r"^((?:[\w-]+/)*)$", r"^"])
+    def test_a_sandbox_behind_a_catch_all_is_a_warning(self, settings: Settings, pages_of_a_cms: str) -> None:
+        catch_all = re_path(pages_of_a_cms, lambda *_: HttpResponse())
+        mounted = re_path("^sandbox/", include("snipcart_checkout.sandbox.urls"))
+        settings.ROOT_URLCONF = (catch_all, mounted)
+        (warning,) = [message for message in run_checks() if message.id == "snipcart_checkout.sandbox.W001"]
+        assert "another pattern comes before it" in warning.msg
+
+        settings.ROOT_URLCONF = (mounted, catch_all)
+        assert "snipcart_checkout.sandbox.W001" not in {message.id for message in run_checks()}
+
     def test_a_cache_that_forgets_is_a_warning(self, settings: Settings) -> None:
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
         assert "snipcart_checkout.sandbox.W002" in {message.id for message in run_checks()}
@@ -128,7 +145,8 @@ class TestEveryPage:
         assert shopper.client.get(f"/sandbox/{path}").status_code == 200
 
     @pytest.mark.parametrize(
-        "path", ["", "payment/", "language/", "dashboard/faults/", "dashboard/gateway/", "dashboard/story/"]
+        "path",
+        ["", "payment/", "language/", "dashboard/faults/", "dashboard/gateway/", "dashboard/activity/"],
     )
     def test_a_post_without_csrf_token_is_refused(self, path: str) -> None:
         assert Client(enforce_csrf_checks=True).post(f"/sandbox/{path}", {"add": "mug"}).status_code == 403
@@ -317,7 +335,7 @@ class TestPaymentStep:
     def test_without_an_address_to_ask_it_says_so(self, settings: Settings, shopper: Shopper) -> None:
         settings.SNIPCART_SANDBOX = {}
         shopper.fill()
-        assert "Nobody has told Snipcart yet where to ask" in shopper.see_methods()
+        assert "Snipcart has no payment-methods URL yet." in shopper.see_methods()
 
     def test_an_address_that_is_not_https_is_not_called(self, shopper: Shopper) -> None:
         shopper.client.post(
@@ -356,7 +374,7 @@ class TestPaymentStep:
 
     def test_a_webhook_can_be_sent_twice(self, shopper: Shopper) -> None:
         shopper.fill()
-        shopper.switch_on("methods:repeated")
+        shopper.switch_on("payment-methods:sent-twice")
         with merchant_offers(METHOD) as merchant:
             shopper.see_methods()
             assert len(merchant.calls) == 2
@@ -460,6 +478,11 @@ class TestDashboard:
         assert "re-1" in page
         assert "€20.15 are left" in page
 
+    def test_what_is_left_is_offered_with_all_its_decimals(self, shopper: Shopper) -> None:
+        shopper.arrive()
+        shopper.confirm()
+        assert 'name="amount" value="40.90"' in shopper.see_order()
+
     def test_full_refunds_leave_nothing(self, shopper: Shopper) -> None:
         shopper.arrive()
         shopper.confirm()
@@ -504,7 +527,8 @@ class TestDashboard:
         assert shopper.client.post(shopper.order_path(), {"amount": "1"}).status_code == 400
 
     @pytest.mark.parametrize(
-        "fault, count, header", [("repeated", 2, True), ("no_token", 1, False), ("forged_token", 1, True)]
+        "fault, count, header",
+        [("sent-twice", 2, True), ("no-request-token", 1, False), ("forged-request-token", 1, True)],
     )
     def test_a_refund_can_be_sent_twice_or_without_proof(
         self, shopper: Shopper, fault: str, count: int, header: bool
@@ -519,7 +543,7 @@ class TestDashboard:
     def test_a_refund_sent_twice_counts_once(self, shopper: Shopper) -> None:
         shopper.arrive()
         shopper.confirm()
-        shopper.switch_on("refund:repeated")
+        shopper.switch_on("refund:sent-twice")
         self.refund(shopper, "5", {"json": {"refundId": "re-1"}})
         assert "€35.90 are left" in shopper.see_order()
 
@@ -532,22 +556,56 @@ class TestDashboard:
     def test_an_order_that_is_not_what_the_merchant_read_is_pointed_out(self, shopper: Shopper) -> None:
         shopper.arrive()
         session_id = shopper.session()["id"]
-        carts.add_one_more(shopper.session()["invoice"]["targetId"])
+        shopper.client.post(f"{shopper.order_path()}change/", {"do": "cart"})
         post_confirmation({"paymentSessionId": session_id, "state": "processed", "transactionId": "t"})
         assert "The shop read €40.90 last, but the order is of €58.90" in shopper.see_order()
 
     def test_a_session_can_be_made_to_expire(self, shopper: Shopper) -> None:
         shopper.arrive()
         shopper.client.post(f"{shopper.order_path()}change/", {"do": "expire"})
-        assert shopper.client.get(SESSION, {"publicToken": shopper.token}).status_code == 404
+        assert shopper.client.get(SESSION, {"publicToken": shopper.token}).status_code == 410
+
+    def test_an_expired_session_can_be_brought_back_to_life(self, shopper: Shopper) -> None:
+        shopper.arrive()
+        for do in ("expire", "revive"):
+            shopper.client.post(f"{shopper.order_path()}change/", {"do": do})
+        assert shopper.session()["invoice"]["amount"] == 40.9
+
+    def test_a_cart_can_have_two_sessions_and_both_can_be_paid(self, shopper: Shopper) -> None:
+        shopper.arrive()
+        first = shopper.session()
+        shopper.client.post(f"{shopper.order_path()}change/", {"do": "second_session"})
+        shopper.open_checkout()
+        second = shopper.session()
+        assert first["id"] != second["id"]
+        assert first["invoice"] == second["invoice"]
+        for session in (first, second):
+            body = {"paymentSessionId": session["id"], "state": "processed", "transactionId": "t"}
+            assert post_confirmation(body).status_code == 200
+        page = shopper.client.get("/sandbox/dashboard/").content.decode()
+        assert page.count('class="badge good"') == 2
+
+    def test_a_changed_cart_shows_in_each_of_its_sessions(self, shopper: Shopper) -> None:
+        token = shopper.arrive()
+        shopper.client.post(f"{shopper.order_path()}change/", {"do": "second_session"})
+        shopper.open_checkout()
+        shopper.client.post(f"{shopper.order_path()}change/", {"do": "cart"})
+        for one in (token, shopper.token):
+            answer = shopper.client.get(SESSION, {"publicToken": one}).json()
+            assert answer["invoice"]["amount"] == 58.9
+
+    def test_a_checkout_page_is_opened_with_a_new_token(self, shopper: Shopper) -> None:
+        first = shopper.arrive()
+        assert shopper.open_checkout() != first
+        assert shopper.session()["id"]
 
     @pytest.mark.parametrize("path", ["x/", "x/change/"])
     def test_an_unknown_order_is_not_found(self, shopper: Shopper, path: str) -> None:
         assert shopper.client.post(f"/sandbox/dashboard/orders/{path}").status_code == 404
 
     def test_switches_can_be_switched_off_one_by_one_and_all_at_once(self, shopper: Shopper) -> None:
-        for fault in ("session:500", "payment:503", "payment:cut"):
-            shopper.switch_on(fault, once=False)
+        for fault in ("payment-session:500", "payment:503", "payment:cut-before"):
+            shopper.switch_on(fault, when="always")
         page = shopper.client.get("/sandbox/dashboard/faults/").content.decode()
         first, *_ = re.findall(r'name="off" value="(\w+)"', page)
         shopper.client.post("/sandbox/dashboard/faults/", {"off": first})
@@ -556,9 +614,34 @@ class TestDashboard:
         shopper.client.post("/sandbox/dashboard/faults/", {"off": ""})
         assert "all goes well" in shopper.client.get("/sandbox/dashboard/faults/").content.decode()
 
+    def test_five_scenarios_stand_above_the_folded_switches(self, shopper: Shopper) -> None:
+        page = shopper.client.get("/sandbox/dashboard/faults/").content.decode()
+        scenarios, folded, switches = page.partition("<details>")
+        assert scenarios.count('name="scenario"') == 5
+        assert folded
+        assert switches.count('name="fault"') > 50
+        assert not re.search(r"<button[^>]*>\s*[\d\s]*</button>", page)
+
+    @pytest.mark.parametrize("scenario", SCENARIOS)
+    def test_a_scenario_switches_on_what_it_names_and_nothing_else(
+        self, shopper: Shopper, scenario: str
+    ) -> None:
+        shopper.switch_on("validate:500", when="always")
+        assert shopper.client.post("/sandbox/dashboard/faults/", {"scenario": scenario}).status_code == 302
+        page = shopper.client.get("/sandbox/dashboard/faults/").content.decode()
+        assert len(re.findall(r'name="off" value="\w+"', page)) == 1
+        assert (
+            str(FAULTS[SCENARIOS[scenario].fault].words).replace("'", "&#x27;") in page.partition("<aside")[2]
+        )
+
+    def test_the_cart_changes_in_its_scenario_after_the_second_reading(self, shopper: Shopper) -> None:
+        shopper.client.post("/sandbox/dashboard/faults/", {"scenario": "cart-changes"})
+        shopper.arrive()
+        assert [shopper.session()["invoice"]["amount"] for _ in range(3)] == [40.9, 40.9, 58.9]
+
     def test_a_fault_that_does_not_exist_is_refused(self, shopper: Shopper) -> None:
         answer = shopper.client.post(
-            "/sandbox/dashboard/faults/", {"fault": "payment:expired", "once": "yes"}
+            "/sandbox/dashboard/faults/", {"fault": "payment:session-expired", "when": "1"}
         )
         assert answer.status_code == 400
 
@@ -586,20 +669,20 @@ class TestDashboard:
             }
 
 
-class TestStory:
+class TestActivityLog:
     def test_tells_a_whole_order_in_sentences(self, shopper: Shopper) -> None:
         shopper.arrive()
         url = shopper.confirm().json()["returnUrl"]
         shopper.client.get(url)
-        story = re.sub(r"<[^>]+>|\s+", " ", shopper.see_order())
+        log = re.sub(r"<[^>]+>|\s+", " ", shopper.see_order())
         sentences = [
             "Snipcart asked the shop how this order can be paid. It offered Acme card.",
             "The shopper chose Acme card and went to the shop&#x27;s checkout page with a new token.",
             "The shop read the payment session: €40.90.",
-            "The shop said what came of the payment: “processed”.",
-            "The shopper saw what came of the payment.",
+            "The shop sent a confirmation: “processed”.",
+            "The shopper saw the result of the payment.",
         ]
-        places = [story.find(sentence) for sentence in sentences]
+        places = [log.find(sentence) for sentence in sentences]
         assert -1 not in places
         assert places == sorted(places)
 
@@ -609,31 +692,83 @@ class TestStory:
         with responses.RequestsMock() as merchant:
             merchant.add(responses.POST, REFUNDS_URL, json={"refundId": "re-1"})
             shopper.client.post(shopper.order_path(), {"amount": "5"})
-        story = shopper.see_story()
-        assert "Bearer …1111" in story
-        assert "&quot;transactionId&quot;: &quot;tr_1&quot;" in story
-        assert "&quot;refundId&quot;: &quot;re-1&quot;" in story
-        assert f"POST {METHODS_URL}" in story
+        log = shopper.see_activity()
+        assert "Bearer …1111" in log
+        assert "&quot;transactionId&quot;: &quot;tr_1&quot;" in log
+        assert "&quot;refundId&quot;: &quot;re-1&quot;" in log
+        assert f"POST {METHODS_URL}" in log
         secrets = [*KEYS["live"], *KEYS["test"], *STORE_KEYS.values(), shopper.token, "c4p4b1l1ty-0f"]
-        assert [secret for secret in secrets if secret in story] == []
-        assert not re.search(r"eyJ[\w-]{10}", story)
+        assert [secret for secret in secrets if secret in log] == []
+        assert not re.search(r"eyJ[\w-]{10}", log)
 
     def test_a_key_sent_by_mistake_is_not_written_down_either(self, shopper: Shopper) -> None:
         post_confirmation({}, key="a-real-live-key-of-the-merchant")
-        assert "a-real-live-key" not in shopper.see_story()
+        assert "a-real-live-key" not in shopper.see_activity()
+
+    def test_is_grouped_by_order(self, shopper: Shopper) -> None:
+        other = Shopper()
+        shopper.arrive()
+        other.arrive()
+        shopper.confirm()
+        log = re.sub(r"<[^>]+>|\s+", " ", shopper.see_activity())
+        first, second = (log.partition(f"SNIP-{number}")[2] for number in (1001, 1002))
+        assert "sent a confirmation" in first.partition("SNIP-1002")[0]
+        assert "sent a confirmation" not in second
+        assert "went to the shop" in second
 
     def test_speaks_the_language_of_the_cart(self, shopper: Shopper) -> None:
         shopper.arrive()
-        english = shopper.see_story()
+        english = shopper.see_activity()
         shopper.client.post("/sandbox/language/", {"language": "fr"})
-        french = shopper.see_story()
+        french = shopper.see_activity()
         assert "The shopper chose" in english
         assert "The shopper chose" not in french
 
     def test_can_be_forgotten(self, shopper: Shopper) -> None:
         shopper.arrive()
-        shopper.client.post("/sandbox/dashboard/story/")
-        assert "Nothing has happened yet." in shopper.see_story()
+        shopper.client.post("/sandbox/dashboard/activity/")
+        assert "Nothing has happened yet." in shopper.see_activity()
+
+
+@pytest.mark.django_db
+class TestUnusualSites:
+    @override_script_prefix("/prefix/")
+    def test_under_a_script_name_every_link_has_it(self) -> None:
+        set_gateway = {"mode": "live", "payment_methods_url": "/here/"}
+        client = Client(SCRIPT_NAME="/prefix", SERVER_NAME="localhost")
+        client.post("/sandbox/dashboard/gateway/", set_gateway)
+        with responses.RequestsMock() as merchant:
+            merchant.add(responses.POST, "http://localhost/prefix/here/", json=[METHOD])
+            assert client.post("/sandbox/", {**CART, "do": "pay"})["Location"] == "/prefix/sandbox/payment/"
+            page = client.get("/sandbox/payment/").content.decode()
+        assert "Acme card" in page
+        hrefs = re.findall(r'(?:href|action)="(/[^"]*)"', page)
+        assert [link for link in hrefs if not link.startswith(("/prefix/", "/static/"))] == []
+        page = client.get("/sandbox/dashboard/gateway/").content.decode()
+        assert '"API_URL": "http://localhost/prefix/sandbox/api"' in page
+        assert '"PUBLIC_URL": "http://localhost/prefix"' in page
+
+    @override_script_prefix("/prefix/")
+    def test_under_a_script_name_orders_are_shown_and_read(self) -> None:
+        shopper = Shopper(Client(SCRIPT_NAME="/prefix"))
+        with merchant_offers(METHOD):
+            assert shopper.fill(do="pay")["Location"] == "/prefix/sandbox/payment/"
+            shopper.see_methods()
+        shopper.choose()
+        assert "/prefix/sandbox/?cart=" in shopper.session()["paymentAuthorizationRedirectUrl"]
+        url = shopper.confirm().json()["returnUrl"]
+        assert url.startswith("http://testserver/prefix/sandbox/orders/")
+
+    def test_a_site_that_demands_a_login_lets_everybody_in(self, settings: Settings) -> None:
+        settings.MIDDLEWARE = [
+            *settings.MIDDLEWARE,
+            "django.contrib.auth.middleware.LoginRequiredMiddleware",
+        ]
+        shopper = Shopper()
+        shopper.arrive()
+        assert shopper.confirm().status_code == 200
+        for path in PAGES:
+            assert shopper.client.get(f"/sandbox/{path}").status_code in {200, 302}
 
 
 def test_the_sandbox_imports_nothing_of_the_app_that_it_is_for() -> None:

@@ -10,19 +10,21 @@ from typing import Any
 
 import pytest
 
-from snipcart_checkout.sandbox.contract import (
-    ITEM_TYPES,
+from snipcart_checkout.sandbox.core.bodies import (
     Address,
     Invoice,
     Line,
-    confirmation_problem,
     invoice_json,
-    method_problem,
-    methods_problem,
     methods_webhook,
     payment_session,
-    refund_answer_problem,
     refund_webhook,
+)
+from snipcart_checkout.sandbox.core.contract import (
+    ITEM_TYPES,
+    confirmation_problem,
+    method_problem,
+    methods_problem,
+    refund_answer_problem,
     url_problem,
 )
 
@@ -76,9 +78,7 @@ def shape(value: Any) -> Any:
 
 
 def session(invoice: Invoice, **options: Any) -> dict[str, Any]:
-    return payment_session(
-        invoice, id="Qk3fZzA1-0f6a", return_url="https://shop.example/#/checkout", **options
-    )
+    return payment_session(invoice, id="Qk3fZzA1-0f6a", cart_url="https://shop.example/#/checkout", **options)
 
 
 def test_a_session_has_exactly_the_fields_of_the_documented_one() -> None:

@@ -67,7 +67,7 @@ class TestTheStore:
         checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
         checkout["STORES"]["test"] = {**checkout["STORES"]["test"], "SHOP_HOSTS": ["other.example"]}
         settings.SNIPCART_CHECKOUT = checkout
-        session = snipcart.session(return_url="https://other.example/#/cart")
+        session = snipcart.session(cart_url="https://other.example/#/cart")
 
         assert get_payment_session(session.public_token, store="test").return_url.startswith("https://other")
         with pytest.raises(TokenRefused):
@@ -79,7 +79,7 @@ class TestTheSession:
     def test_is_read_in_every_shape_that_was_ever_seen(self, snipcart: StandIn, name: str) -> None:
         document = json.loads((PAYLOADS / f"{name}.json").read_text())
         (way_back,) = (value for key, value in document.items() if key.lower().endswith("redirecturl"))
-        ordered = snipcart.session(document=document, return_url=way_back)
+        ordered = snipcart.session(document=document, cart_url=way_back)
 
         session = get_payment_session(ordered.public_token)
 
@@ -207,10 +207,38 @@ class TestTheWayBack:
         ],
     )
     def test_that_leads_anywhere_else_means_another_shop(self, snipcart: StandIn, sent: str) -> None:
-        session = snipcart.session(return_url=sent)
+        session = snipcart.session(cart_url=sent)
 
         with pytest.raises(TokenRefused):
             get_payment_session(session.public_token)
+
+    @pytest.mark.parametrize(
+        "sent, described",
+        [
+            ("https://evil.example/#https://shop.example/", "'evil.example', which is not among SHOP_HOSTS"),
+            ("https://ada@evil.example/?a/b", "'evil.example', which is not among SHOP_HOSTS"),
+            ("http://evil.example/", "'evil.example', which is not among SHOP_HOSTS"),
+            ("HTTP://shop.example/cart/2", "'shop.example' over http, and has to be https"),
+            ("ftp://shop.example/", "'shop.example', which is not among SHOP_HOSTS"),
+        ],
+    )
+    def test_that_leads_elsewhere_is_described_to_the_merchant_without_its_path(
+        self, snipcart: StandIn, caplog: pytest.LogCaptureFixture, sent: str, described: str
+    ) -> None:
+        session = snipcart.session(cart_url=sent)
+        expected = f"the session's way back leads to {described}"
+
+        with pytest.raises(TokenRefused) as raised:
+            get_payment_session(session.public_token)
+
+        assert str(raised.value) == expected
+        assert f"store live: {expected}" in caplog.messages
+
+    def test_needs_a_shop_to_lead_to(self, snipcart: StandIn, settings: Any) -> None:
+        configure(settings, SHOP_HOSTS=[])
+
+        with pytest.raises(ImproperlyConfigured, match=r"'live'\] has no SHOP_HOSTS"):
+            get_payment_session(snipcart.session().public_token)
 
     @pytest.mark.parametrize("debug", [True, False])
     def test_may_be_plain_http_on_this_machine_with_debug(
@@ -218,7 +246,7 @@ class TestTheWayBack:
     ) -> None:
         settings.DEBUG = debug
         configure(settings, SHOP_HOSTS=["127.0.0.1:8000"])
-        session = snipcart.session(return_url="http://127.0.0.1:8000/#/cart")
+        session = snipcart.session(cart_url="http://127.0.0.1:8000/#/cart")
 
         if debug:
             assert get_payment_session(session.public_token).return_url == "http://127.0.0.1:8000/#/cart"

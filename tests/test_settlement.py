@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import json
 import logging
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +17,23 @@ from django.core.management import CommandError, call_command, load_command_clas
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from snipcart_checkout import services
-from snipcart_checkout.exceptions import RefundUncertain
+from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Confirmation, Payment, Refund
 from snipcart_checkout.testing import StandIn
-from tests.backends import Provider
-from tests.ledger import pay, provider, refused_by_snipcart, story, uncertain_refund, use_provider
-from tests.ledger_invariants import let_time_pass
+from tests.support.backends import Crashed, Provider
+from tests.support.ledger import (
+    in_review,
+    pay,
+    provider,
+    refused_by_snipcart,
+    story,
+    unknown_refund,
+    use_provider,
+)
+from tests.support.ledger_invariants import let_time_pass
 
 __all__ = ["provider"]
 
@@ -79,7 +92,7 @@ def test_an_unknown_payment_is_asked_about(provider: Provider, snipcart: StandIn
 
     report = services.settle()
 
-    assert (state_of(payment), report.asked, report.needs_person) == ("paid", 1, False)
+    assert (state_of(payment), report.looked_up, report.needs_attention) == ("paid", 1, False)
     assert provider.calls == [f"charge {payment.pk}", f"lookup {payment.pk}"]
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
@@ -100,17 +113,84 @@ def test_a_charge_is_repeated_with_its_key_where_nobody_can_be_asked(
     assert len(provider.captures) == 1
 
 
-def test_a_charge_is_repeated_with_its_key_however_late(
+def test_a_charge_is_repeated_with_its_key_for_three_days(
     provider: Provider, snipcart: StandIn, settings: Any
 ) -> None:
     payment = unknown(provider, snipcart)
     use_provider(settings, provider.directory, can_lookup=False)
-    let_time_pass(timedelta(days=3))
+    let_time_pass(timedelta(hours=71))
 
     services.settle()
 
     assert state_of(payment) == "paid"
     assert len(provider.captures) == 1
+
+
+def test_after_three_days_a_charge_is_not_repeated_but_left_to_a_person(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    payment = unknown(provider, snipcart)
+    use_provider(settings, provider.directory, can_lookup=False)
+    let_time_pass(timedelta(hours=73))
+
+    services.settle()
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == ("review", "outcome_unknown")
+    assert provider.calls == [f"charge {payment.pk}"]
+
+
+@pytest.mark.parametrize(
+    "change, state", [({"amount": "1001.00"}, "review"), (None, "unknown")], ids=["changed", "unread"]
+)
+def test_a_charge_is_not_repeated_for_an_order_that_is_another_or_cannot_be_read(
+    provider: Provider, snipcart: StandIn, settings: Any, change: dict[str, str] | None, state: str
+) -> None:
+    session = snipcart.session()
+    provider.script(before="raise")
+    payment = pay(snipcart, session=session)
+    provider.script()
+    use_provider(settings, provider.directory, can_lookup=False)
+    if change:
+        snipcart.change(session, **change)
+    else:
+        snipcart.fail("payment-session", 503)
+
+    services.settle()
+
+    assert state_of(payment) == state
+    assert provider.captures == []
+
+
+@pytest.mark.parametrize("begin", [unknown, crashed])
+def test_what_was_begun_at_the_provider_by_a_charge_without_an_answer_is_ended_there(
+    provider: Provider, snipcart: StandIn, begin: Callable[[Provider, StandIn], Payment]
+) -> None:
+    """Its shopper never got an address to finish it at."""
+    payment = begin(provider, snipcart)
+    provider.script(lookup="pending", ends=True)
+    let_time_pass(timedelta(minutes=6))
+
+    services.settle()
+
+    assert state_of(payment) == "declined"
+
+
+def test_an_abandoned_payment_is_not_charged_by_a_machine(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    provider.script(lookup="not_found")
+    services.handle_return(payment)
+    assert state_of(payment) == "abandoned"
+    use_provider(settings, provider.directory, can_lookup=False, repeat_is_safe=True)
+    asked = list(provider.calls)
+    let_time_pass(timedelta(minutes=6))
+
+    report = services.settle()
+
+    assert (provider.calls, report.failed, state_of(payment)) == (asked, 0, "abandoned")
 
 
 def test_a_charge_that_can_neither_be_looked_up_nor_repeated_is_left_to_a_person(
@@ -121,22 +201,24 @@ def test_a_charge_that_can_neither_be_looked_up_nor_repeated_is_left_to_a_person
 
     reports = [services.settle(), services.settle()]
 
-    assert [(report.payments_in_review, report.needs_person) for report in reports] == [(1, True)] * 2
+    assert [report.open_cases.payments_in_review for report in reports] == [1, 1]
+    assert [report.needs_attention for report in reports] == [True, False]
     payment.refresh_from_db()
     assert (payment.state, payment.review_reason) == ("review", "outcome_unknown")
-    assert caplog.text.count(f"payment {payment.pk} needs a person") == 1
+    assert payment.events.get(name="review").data == {"was": "unknown", "reason": "outcome_unknown"}
+    assert caplog.text.count(f"payment {payment.pk} needs review") == 1
     assert len(provider.calls) == 1
 
 
 def test_a_charge_under_way_is_left_alone_for_five_minutes(provider: Provider, snipcart: StandIn) -> None:
     payment = crashed(provider, snipcart)
     let_time_pass(timedelta(minutes=4, seconds=50))
-    assert services.settle().asked == 0
+    assert services.settle().looked_up == 0
     assert state_of(payment) == "charging"
 
     let_time_pass(timedelta(seconds=15))
 
-    assert services.settle().asked == 1
+    assert services.settle().looked_up == 1
     assert state_of(payment) == "paid"
 
 
@@ -164,7 +246,7 @@ def test_a_dead_charge_about_which_nothing_can_be_learnt_is_unknown(
     assert state_of(payment) == "unknown"
 
 
-@pytest.mark.parametrize("state", ["unknown", "waiting"])
+@pytest.mark.parametrize("state", ["unknown", "pending"])
 def test_a_payment_is_asked_about_every_five_minutes_at_most(
     provider: Provider, snipcart: StandIn, state: str
 ) -> None:
@@ -194,18 +276,34 @@ def test_a_redirected_payment_is_paid_although_its_shopper_never_came_back(
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
-@pytest.mark.parametrize("fault", [404, 500])
-def test_settling_gets_on_when_no_public_token_can_be_used_any_more(
-    provider: Provider, snipcart: StandIn, fault: int
+def test_a_payment_whose_session_is_refused_for_good_is_left_to_a_person(
+    provider: Provider, snipcart: StandIn
 ) -> None:
     provider.script(charge="redirect")
     payment = pay(snipcart)
     provider.complete(payment.pk)
-    snipcart.fail("payment-session", fault, times=None)
+    snipcart.fail("payment-session", 404, times=None)
 
     services.settle()
 
-    assert state_of(payment) == "paid"
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == ("review", "order_unverified")
+    assert snipcart.confirmations == []
+
+
+def test_a_payment_whose_session_cannot_be_read_now_is_compared_later(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    provider.complete(payment.pk)
+    snipcart.fail("payment-session", 500)
+
+    services.settle()
+    assert (state_of(payment), snipcart.confirmations) == ("paid", [])
+
+    let_time_pass(timedelta(minutes=1))
+    services.settle()
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
@@ -218,38 +316,69 @@ def test_a_cart_that_changed_on_the_way_is_left_to_a_person(provider: Provider, 
 
     report = services.settle()
 
-    assert (state_of(payment), report.payments_in_review) == ("review", 1)
+    assert (state_of(payment), report.open_cases.payments_in_review) == ("review", 1)
     assert snipcart.confirmations == []
 
 
-def test_every_payment_is_asked_about_in_turn(provider: Provider, snipcart: StandIn) -> None:
-    payments = [unknown(provider, snipcart) for _ in range(4)]
-    provider.script(lookup="raise")
-    for _ in range(2):
-        services.settle(limit=2)
+def test_who_was_never_looked_up_comes_first(provider: Provider, snipcart: StandIn) -> None:
+    payments = [unknown(provider, snipcart) for _ in range(2)]
+    services.settle(time_limit=0.000001)
+    assert all(call.startswith("charge") for call in provider.calls)
+    Payment.objects.filter(pk=payments[0].pk).update(looked_up_at=timezone.now() - timedelta(minutes=6))
 
-    asked = [call.removeprefix("lookup ") for call in provider.calls if call.startswith("lookup")]
-    assert asked == [str(payment.pk) for payment in payments]
+    services.settle()
 
-    # The two that were asked about before come after one that never was.
-    let_time_pass(timedelta(minutes=6))
-    newest = unknown(provider, snipcart)
-    services.settle(limit=1)
-    assert provider.calls[-1] == f"lookup {newest.pk}"
+    looked_up = [call for call in provider.calls if call.startswith("lookup")]
+    assert looked_up == [f"lookup {payment.pk}" for payment in reversed(payments)]
 
 
-def test_open_transfers_do_not_stand_before_a_dead_charge(
-    provider: Provider, snipcart: StandIn, settings: Any
+def test_a_method_whose_look_ups_fail_three_times_in_a_row_is_left_for_the_next_run(
+    provider: Provider, snipcart: StandIn
 ) -> None:
-    use_manual(settings)
-    for _ in range(3):
-        pay(snipcart)
-    use_provider(settings, provider.directory)
-    payment = unknown(provider, snipcart)
+    for _ in range(5):
+        unknown(provider, snipcart)
+    provider.script(lookup="raise")
 
-    services.settle(limit=1)
+    services.settle()
+    assert sum(call.startswith("lookup") for call in provider.calls) == 3
 
-    assert state_of(payment) == "paid"
+    services.settle()
+    assert sum(call.startswith("lookup") for call in provider.calls) == 5
+
+
+def test_what_is_due_is_delivered_before_anybody_is_looked_up(provider: Provider, snipcart: StandIn) -> None:
+    snipcart.fail("payment", 500)
+    waiting = pay(snipcart)
+    unfinished = unknown(provider, snipcart)
+    let_time_pass(timedelta(seconds=31))
+    provider.script(looking="crash")
+
+    with pytest.raises(Crashed):
+        services.settle()
+
+    assert waiting.confirmations.get().status == "delivered"
+    assert state_of(unfinished) == "unknown"
+
+
+def test_a_stage_that_breaks_does_not_keep_the_others_from_running(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    snipcart.fail("payment", 500)
+    pay(snipcart)
+    let_time_pass(timedelta(seconds=31))
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "claimed_at" in sql.partition("ORDER BY")[2] and "looked_up_at" in sql.partition("ORDER BY")[2]:
+            raise DatabaseError
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse):
+        report = services.settle()
+
+    assert "payments" in report.failed_stages
+    assert "snipcart_settle: the stage payments failed: DatabaseError" in caplog.messages
+    assert report.needs_attention
+    assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
 def test_a_run_takes_no_more_queries_for_more_open_transfers(
@@ -280,8 +409,8 @@ def test_whatever_is_wrong_with_one_payment_the_others_are_settled(
     report = services.settle()
 
     assert [state_of(payment) for payment in (first, broken, last)] == ["paid", "unknown", "paid"]
-    assert (report.asked, report.failed, report.needs_person) == (2, 1, True)
-    assert f"payment {broken.pk} could not be settled: KeyError" in caplog.text
+    assert (report.looked_up, report.failed) == (2, 1)
+    assert f"payment {broken.pk} could not be settled: there is no usable method" in caplog.text
 
 
 def test_a_payment_that_could_not_be_asked_about_is_settled_once_its_method_is_back(
@@ -296,7 +425,7 @@ def test_a_payment_that_could_not_be_asked_about_is_settled_once_its_method_is_b
     use_provider(settings, provider.directory)
     let_time_pass(timedelta(minutes=6))
 
-    assert services.settle().asked == 1
+    assert services.settle().looked_up == 1
     assert state_of(payment) == "paid"
 
 
@@ -324,17 +453,31 @@ def test_the_ledgers_refusal_of_one_outcome_does_not_stop_the_run(
 def test_a_transfer_that_is_never_received_lapses_where_the_method_says_so(
     snipcart: StandIn, settings: Any
 ) -> None:
-    use_manual(settings, LAPSES_AFTER_DAYS=14)
+    use_manual(settings, EXPIRES_AFTER_DAYS=14)
     payment = pay(snipcart)
     let_time_pass(timedelta(days=13, hours=23))
-    assert services.settle().lapsed == 0
+    assert services.settle().expired == 0
 
     let_time_pass(timedelta(hours=2))
 
-    assert services.settle().lapsed == 1
+    assert services.settle().expired == 1
     assert state_of(payment) == "declined"
     assert [body["state"] for body in snipcart.confirmations] == ["processing", "invalidated"]
     assert payment.events.get(name="declined").source == "settle"
+
+
+def test_a_transfer_of_another_method_does_not_lapse_with_it(snipcart: StandIn, settings: Any) -> None:
+    use_manual(settings)
+    waits, lapses = pay(snipcart), pay(snipcart)
+    Payment.objects.filter(pk=waits.pk).update(method="acme_transfer")
+    transfer = {"BACKEND": MANUAL, "NAME": "Bank transfer"}
+    expiring = {**transfer, "OPTIONS": {"EXPIRES_AFTER_DAYS": 14}}
+    use_methods(settings, acme_card=expiring, acme_transfer=transfer)
+    let_time_pass(timedelta(days=20))
+
+    assert services.settle().expired == 1
+
+    assert (state_of(waits), state_of(lapses)) == ("pending", "declined")
 
 
 def test_a_transfer_waits_for_staff_where_the_method_says_nothing(snipcart: StandIn, settings: Any) -> None:
@@ -344,20 +487,20 @@ def test_a_transfer_waits_for_staff_where_the_method_says_nothing(snipcart: Stan
 
     report = services.settle()
 
-    assert (state_of(payment), report.lapsed, report.needs_person) == ("waiting", 0, False)
+    assert (state_of(payment), report.expired, report.needs_attention) == ("pending", 0, False)
 
 
 def test_what_a_provider_can_be_asked_about_does_not_lapse_by_itself(
     provider: Provider, snipcart: StandIn, settings: Any
 ) -> None:
-    use_provider(settings, provider.directory, waits_for=timedelta(days=1))
+    use_provider(settings, provider.directory, expires_after=timedelta(days=1))
     provider.script(charge="pending")
     payment = pay(snipcart)
     let_time_pass(timedelta(days=2))
 
     services.settle()
 
-    assert state_of(payment) == "waiting"
+    assert state_of(payment) == "pending"
 
 
 # Telling Snipcart.
@@ -366,18 +509,18 @@ def test_what_a_provider_can_be_asked_about_does_not_lapse_by_itself(
 def test_what_is_due_is_told(provider: Provider, snipcart: StandIn) -> None:
     snipcart.fail("payment", 500)
     pay(snipcart)
-    assert services.settle().confirmations_told == 0
+    assert services.settle().delivered == 0
 
     let_time_pass(timedelta(seconds=31))
 
-    assert services.settle().confirmations_told == 1
+    assert services.settle().delivered == 1
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
 def test_what_a_run_creates_it_tells(provider: Provider, snipcart: StandIn) -> None:
     unknown(provider, snipcart)
     services.settle()
-    assert Confirmation.objects.get().status == Confirmation.Status.TOLD
+    assert Confirmation.objects.get().status == Confirmation.Status.DELIVERED
 
 
 def test_whatever_is_wrong_with_one_session_the_others_are_told(
@@ -395,9 +538,9 @@ def test_whatever_is_wrong_with_one_session_the_others_are_told(
     with connection.execute_wrapper(refuse):
         report = services.settle()
 
-    assert report.confirmations_told == 1
-    assert second.confirmations.get().status == Confirmation.Status.TOLD
-    assert "could not be told: DatabaseError" in caplog.text
+    assert report.delivered == 1
+    assert second.confirmations.get().status == Confirmation.Status.DELIVERED
+    assert "could not be delivered: DatabaseError" in caplog.text
 
 
 # What needs a person.
@@ -408,13 +551,122 @@ def test_a_payment_unknown_for_an_hour_alerts_once(
 ) -> None:
     payment = unknown(provider, snipcart)
     provider.script(lookup="raise")
-    assert not services.settle().needs_person
+    assert not services.settle().needs_attention
     let_time_pass(timedelta(hours=1))
 
     reports = [services.settle(), services.settle()]
 
-    assert [report.unknown_too_long for report in reports] == [1, 1]
-    assert caplog.text.count(f"payment {payment.pk}: for an hour nobody could tell") == 1
+    assert [report.open_cases.payments_unknown_too_long for report in reports] == [1, 1]
+    assert caplog.text.count(f"nobody could tell what came of payments: {payment.pk}") == 1
+
+
+def test_an_alert_about_many_payments_names_five_and_counts_the_others(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    payments = [unknown(provider, snipcart) for _ in range(7)]
+    provider.script(lookup="raise")
+    let_time_pass(timedelta(hours=2))
+
+    services.settle()
+
+    (alert,) = [record.message for record in caplog.records if "nobody could tell" in record.message]
+    assert sum(str(payment.pk) in alert for payment in payments) == 5
+    assert alert.endswith(" and 2 more")
+
+
+@pytest.mark.parametrize("state", Payment.State.values)
+def test_a_payment_that_waits_for_its_provider_for_an_hour_is_a_case(
+    provider: Provider, snipcart: StandIn, state: str
+) -> None:
+    payment = pay(snipcart)
+    Payment.objects.update(state=state, review_reason="unanswered")
+    let_time_pass(timedelta(minutes=59))
+    assert list(services.payments_unknown_too_long()) == []
+    let_time_pass(timedelta(minutes=2))
+
+    waits = state in {"charging", "pending", "unknown"}
+    assert list(services.payments_unknown_too_long()) == ([payment] if waits else [])
+
+
+@pytest.mark.parametrize("state", Refund.State.values)
+def test_a_refund_that_nobody_knows_for_an_hour_is_a_case(
+    provider: Provider, snipcart: StandIn, state: str
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    Refund.objects.update(state=state)
+    let_time_pass(timedelta(minutes=59))
+    assert list(services.refunds_unknown_too_long()) == []
+    let_time_pass(timedelta(minutes=2))
+
+    assert list(services.refunds_unknown_too_long()) == (
+        [refund] if state in {"requested", "unknown"} else []
+    )
+
+
+@pytest.mark.parametrize(
+    "columns, is_case",
+    [({}, False), ({"state": "unknown"}, True), ({"method": "gone"}, True), ({"store": "gone"}, True)],
+    ids=str,
+)
+def test_a_transfer_for_which_staff_have_to_wait_is_no_case(
+    snipcart: StandIn, settings: Any, columns: dict[str, str], is_case: bool
+) -> None:
+    use_manual(settings)
+    payment = pay(snipcart)
+    Payment.objects.update(**columns)
+    let_time_pass(timedelta(hours=2))
+
+    assert list(services.payments_unknown_too_long()) == ([payment] if is_case else [])
+
+
+def test_no_more_cases_are_named_than_were_asked_for(provider: Provider, snipcart: StandIn) -> None:
+    provider.script(amount="1.00")
+    cases = {pay(snipcart).pk, pay(snipcart).pk}
+
+    (one,) = services.find_payments_needing_attention(1)
+
+    assert one in cases
+    assert set(services.find_payments_needing_attention(2)) == cases
+
+
+@pytest.mark.parametrize("kind", ["payments_in_review", "confirmations_in_review", "refunds_in_review"])
+def test_each_kind_of_case_is_open_until_its_payment_is_closed(
+    provider: Provider, snipcart: StandIn, kind: str
+) -> None:
+    if kind == "confirmations_in_review":
+        payment = refused_by_snipcart(snipcart)
+    elif kind == "refunds_in_review":
+        payment = pay(snipcart)
+        in_review(unknown_refund(provider, payment))
+    else:
+        provider.script(amount="1.00")
+        payment = pay(snipcart)
+        provider.script()
+    other = pay(snipcart)
+    cases = services.count_open_cases()
+    assert (getattr(cases, kind), cases.total) == (1, 1)
+    assert list(services.payments_needing_attention()) == [payment]
+    assert [services.settle().new_cases for _ in range(2)] == [1, 0]
+    assert services.find_payments_needing_attention(10) == [payment.pk]
+    assert ["closed" in services.list_resolutions(row) for row in (payment, other)] == [True, False]
+
+    services.resolve_review(payment, "closed", note="by hand", by="ada")
+
+    assert services.count_open_cases().total == 0
+    assert list(services.payments_needing_attention()) == []
+
+
+def test_a_payment_whose_provider_still_answers_is_no_case_while_another_is(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    answered, silent = (unknown(provider, snipcart, charge="pending", after="raise") for _ in range(2))
+    Payment.objects.filter(pk=silent.pk).update(method="gone")
+    let_time_pass(timedelta(hours=2))
+
+    services.settle()
+
+    assert state_of(answered) == "pending"
+    assert list(services.payments_unknown_too_long()) == [silent]
 
 
 def test_what_is_not_told_for_an_hour_alerts_once(
@@ -422,13 +674,13 @@ def test_what_is_not_told_for_an_hour_alerts_once(
 ) -> None:
     snipcart.fail("payment", 500, times=None)
     payment = pay(snipcart)
-    assert not services.settle().needs_person
+    assert not services.settle().needs_attention
     let_time_pass(timedelta(hours=1, seconds=1))
 
     reports = [services.settle(), services.settle()]
 
-    assert [report.untold_too_long for report in reports] == [1, 1]
-    assert caplog.text.count(f"payment {payment.pk}: for an hour Snipcart could not be told") == 1
+    assert [report.open_cases.confirmations_undelivered_too_long for report in reports] == [1, 1]
+    assert caplog.text.count(f"could not be notified of the outcome of payments: {payment.pk}") == 1
 
 
 def test_keys_that_are_all_refused_need_a_person_at_once(
@@ -440,7 +692,8 @@ def test_keys_that_are_all_refused_need_a_person_at_once(
 
     reports = [services.settle(), services.settle()]
 
-    assert [(report.untold_too_long, report.needs_person) for report in reports] == [(1, True)] * 2
+    assert [report.open_cases.confirmations_undelivered_too_long for report in reports] == [1, 1]
+    assert [report.needs_attention for report in reports] == [True, False]
     assert caplog.text.count("refused every API key") == 1
 
 
@@ -448,24 +701,24 @@ def test_a_refund_unknown_for_an_hour_alerts_once(
     provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     payment = pay(snipcart)
-    uncertain_refund(provider, payment)
+    unknown_refund(provider, payment)
     provider.script(refund="nonsense")
-    assert not services.settle().needs_person
+    assert not services.settle().needs_attention
     let_time_pass(timedelta(hours=1, seconds=1))
 
     reports = [services.settle(), services.settle()]
 
-    assert [report.refunds_unknown_too_long for report in reports] == [1, 1]
-    assert caplog.text.count(f"payment {payment.pk}: for an hour nobody could tell whether a refund") == 1
+    assert [report.open_cases.refunds_unknown_too_long for report in reports] == [1, 1]
+    assert caplog.text.count(f"whether refunds of these payments were made: {payment.pk}") == 1
 
 
 def test_whatever_needs_a_person_is_counted_until_it_is_closed(provider: Provider, snipcart: StandIn) -> None:
     payment = refused_by_snipcart(snipcart)
-    assert services.settle().confirmations_in_review == 1
+    assert services.settle().open_cases.confirmations_in_review == 1
 
     services.resolve_review(payment, "closed", note="put right in the dashboard", by="ada")
 
-    assert not services.settle().needs_person
+    assert not services.settle().needs_attention
 
 
 def test_a_payment_that_staff_closed_is_neither_asked_about_nor_charged_again(
@@ -478,8 +731,8 @@ def test_a_payment_that_staff_closed_is_neither_asked_about_nor_charged_again(
 
     report = services.settle()
 
-    assert (state_of(payment), report.needs_person, provider.captures) == ("unknown", False, [])
-    assert services.settling_overdue_since() is None
+    assert (state_of(payment), report.needs_attention, provider.captures) == ("unknown", False, [])
+    assert services.get_settle_overdue_since() is None
 
 
 def test_what_goes_wrong_after_a_case_was_resolved_is_a_new_case(
@@ -488,13 +741,32 @@ def test_what_goes_wrong_after_a_case_was_resolved_is_a_new_case(
     payment = unknown(provider, snipcart)
     snipcart.fail("payment", 500, times=None)
     services.resolve_review(payment, "paid", note="the provider shows it", by="ada")
-    uncertain_refund(provider, payment)
+    unknown_refund(provider, payment)
     provider.script(refund="nonsense")
     let_time_pass(timedelta(hours=2))
 
     report = services.settle()
 
-    assert (report.untold_too_long, report.refunds_unknown_too_long) == (1, 1)
+    assert (
+        report.open_cases.confirmations_undelivered_too_long,
+        report.open_cases.refunds_unknown_too_long,
+    ) == (1, 1)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_case_that_gets_another_reason_is_reported_again(
+    provider: Provider, snipcart: StandIn, closed: bool
+) -> None:
+    provider.script(amount="11.00")
+    payment = pay(snipcart)
+    assert [services.settle().new_cases for _ in range(2)] == [1, 0]
+    if closed:
+        assert services.resolve_review(payment, "closed", note="seen", by="ada")
+    provider.script(lookup="paid", transaction_id="another")
+    Payment.objects.update(polled_at=None)
+    services.handle_return(Payment.objects.get())
+
+    assert [services.settle().new_cases for _ in range(2)] == [1, 0]
 
 
 def test_a_case_that_needs_a_person_is_one_whatever_the_reasons(
@@ -503,11 +775,11 @@ def test_a_case_that_needs_a_person_is_one_whatever_the_reasons(
     payment = refused_by_snipcart(snipcart)
     provider.script(refund="nonsense")
     for units in (100, 200):
-        with pytest.raises(RefundUncertain):
-            services.refund_payment(payment, units, asked_by="staff ada")
+        with pytest.raises(RefundUnknown):
+            services.refund_by_staff(payment, units, by="ada")
     Refund.objects.update(state=Refund.State.REVIEW)
 
-    assert list(services.payments_needing_person()) == [payment]
+    assert list(services.payments_needing_attention()) == [payment]
 
 
 # Whether it runs at all.
@@ -516,7 +788,7 @@ def test_a_case_that_needs_a_person_is_one_whatever_the_reasons(
 def test_a_ledger_in_order_does_not_miss_the_command(provider: Provider, snipcart: StandIn) -> None:
     pay(snipcart)
     let_time_pass(timedelta(days=7))
-    assert services.settling_overdue_since() is None
+    assert services.get_settle_overdue_since() is None
 
 
 @pytest.mark.parametrize("left", ["charging", "unknown", "confirmation", "refund"])
@@ -527,18 +799,18 @@ def test_work_that_nobody_does_is_missed_until_the_command_runs(
         snipcart.fail("payment", 500)
         pay(snipcart)
     elif left == "refund":
-        uncertain_refund(provider, pay(snipcart))
+        unknown_refund(provider, pay(snipcart))
     else:
         payment = unknown(provider, snipcart)
         Payment.objects.filter(pk=payment.pk).update(state=left)
-    let_time_pass(timedelta(minutes=10))
-    assert services.settling_overdue_since() is None
-    let_time_pass(timedelta(minutes=10))
-    assert services.settling_overdue_since() is not None
+    let_time_pass(timedelta(minutes=14, seconds=30))
+    assert services.get_settle_overdue_since() is None
+    let_time_pass(timedelta(minutes=1))
+    assert services.get_settle_overdue_since() is not None
 
     services.settle()
 
-    assert services.settling_overdue_since() is None
+    assert services.get_settle_overdue_since() is None
 
 
 def test_work_that_is_done_without_success_is_not_missed(provider: Provider, snipcart: StandIn) -> None:
@@ -547,7 +819,7 @@ def test_work_that_is_done_without_success_is_not_missed(provider: Provider, sni
     let_time_pass(timedelta(minutes=20))
     services.settle()
     let_time_pass(timedelta(minutes=6))
-    assert services.settling_overdue_since() is None
+    assert services.get_settle_overdue_since() is None
 
 
 def test_a_shop_that_goes_on_selling_says_once_that_nobody_settles(
@@ -586,8 +858,8 @@ def test_the_command_prints_what_it_did(provider: Provider, snipcart: StandIn) -
     code, out, err = run()
 
     assert (code, err) == (0, "")
-    assert "    1  payments asked about" in out.splitlines()
-    assert "    0  refunds settled" in out.splitlines()
+    assert "     1  payments looked up" in out.splitlines()
+    assert "     0  refunds settled" in out.splitlines()
 
 
 def test_the_command_names_who_needs_a_person_and_fails(provider: Provider, snipcart: StandIn) -> None:
@@ -596,14 +868,19 @@ def test_the_command_names_who_needs_a_person_and_fails(provider: Provider, snip
     code, out, err = run()
 
     assert code == 1
-    assert "    1  confirmations that need a person" in out.splitlines()
-    assert err == f"payment {payment.pk} needs a person; look at it in the admin\n"
+    assert "     1  confirmations that need review" in out.splitlines()
+    assert err == f"payment {payment.pk} needs attention; see the admin\n"
+    assert run()[::2] == (0, "")
 
 
-def test_the_command_bounds_its_work(provider: Provider, snipcart: StandIn) -> None:
-    for _ in range(3):
-        unknown(provider, snipcart)
-    assert "    2  payments asked about" in run(limit=2)[1].splitlines()
+def test_the_command_can_be_quiet_and_speak_json(provider: Provider, snipcart: StandIn) -> None:
+    refused_by_snipcart(snipcart)
+
+    code, out, _err = run(json=True)
+
+    report = json.loads(out)
+    assert (code, report["new_cases"], report["open_cases"]["confirmations_in_review"]) == (1, 1, 1)
+    assert run(quiet=True) == (0, "", "")
 
 
 def test_a_mistake_in_the_settings_does_not_stop_the_command(
@@ -611,7 +888,7 @@ def test_a_mistake_in_the_settings_does_not_stop_the_command(
 ) -> None:
     payment = unknown(provider, snipcart)
     methods = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
-    use_methods(settings, **methods, broken={"BACKEND": "tests.backends.Missing", "NAME": "Broken"})
+    use_methods(settings, **methods, broken={"BACKEND": "tests.support.backends.Missing", "NAME": "Broken"})
     with pytest.raises(SystemCheckError):
         call_command("check")
 
@@ -621,10 +898,17 @@ def test_a_mistake_in_the_settings_does_not_stop_the_command(
     assert state_of(payment) == "paid"
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "many"])
-def test_a_limit_that_is_none_is_refused(limit: str) -> None:
-    with pytest.raises(CommandError, match="a number from 1 on"):
-        call_command("snipcart_settle", "--limit", limit)
+@pytest.mark.parametrize("limit", ["0", "-1", "many", "nan", "1e9"])
+def test_a_time_limit_that_is_none_is_refused(limit: str) -> None:
+    with pytest.raises(CommandError, match="a number of seconds above zero"):
+        call_command("snipcart_settle", "--time-limit", limit)
+
+
+def test_a_run_takes_fifty_seconds_at_most_unless_it_is_told_otherwise() -> None:
+    command = load_command_class("snipcart_checkout", "snipcart_settle")
+
+    assert command.create_parser("manage.py", "snipcart_settle").parse_args([]).time_limit == 50
+    assert inspect.signature(services.settle).parameters["time_limit"].default == 50
 
 
 def test_a_run_says_nothing_secret(
@@ -651,5 +935,89 @@ def test_a_second_run_has_nothing_left_to_do(provider: Provider, snipcart: Stand
 
     services.settle()
 
-    assert story(payment) == before == ["charging", "unknown", "paid", "told"]
+    assert story(payment) == before == ["charging", "unknown", "paid", "confirmation_delivered"]
     assert len(snipcart.calls_to("payment")) == 1
+
+
+def test_a_snipcart_that_hangs_does_not_take_the_time_of_everything_else(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    snipcart.fail("payment", 503, times=6)
+    for _ in range(6):
+        pay(snipcart)
+    stuck = unknown(provider, snipcart)
+    let_time_pass(timedelta(minutes=6))
+    snipcart.before("payment-session", lambda: time.sleep(0.5), times=None)
+
+    report = services.settle(time_limit=2.5)
+
+    assert report.delivered < 6
+    assert f"lookup {stuck.reference}" in provider.calls
+
+
+@pytest.mark.parametrize("days, state", [(2, "pending"), (4, "declined")])
+def test_a_detour_that_nobody_finished_for_three_days_is_ended_at_the_provider(
+    provider: Provider, snipcart: StandIn, days: int, state: str
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    provider.script(ends=True, lookup="pending")
+    let_time_pass(timedelta(days=days))
+    Payment.objects.update(answered_at=timezone.now())
+
+    services.settle()
+
+    assert Payment.objects.get(pk=payment.pk).state == state
+
+
+@pytest.mark.parametrize("days, is_asked", [(9, True), (11, False)])
+def test_a_refund_that_was_pending_at_the_provider_is_looked_up_for_ten_days(
+    provider: Provider, snipcart: StandIn, settings: Any, days: int, is_asked: bool
+) -> None:
+    use_provider(settings, provider.directory, can_lookup_refund=True)
+    provider.script(refund="pending")
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+    let_time_pass(timedelta(days=days))
+
+    services.settle()
+
+    assert (f"lookup_refund {refund.pk}" in provider.calls) is is_asked
+    assert Refund.objects.get().is_provisional is is_asked
+
+
+def test_a_payment_about_which_the_provider_answers_needs_nobody(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    for hours in (1, 24, 46):
+        let_time_pass(timedelta(hours=hours))
+        services.settle()
+        assert services.settle().open_cases.total == 0
+
+    assert state_of(payment) == Payment.State.PENDING
+
+
+@pytest.mark.parametrize("minutes, state", [(55, "unknown"), (65, "abandoned")])
+def test_a_charge_that_may_be_on_its_way_is_not_freed_for_an_hour(
+    provider: Provider, snipcart: StandIn, settings: Any, minutes: int, state: str
+) -> None:
+    use_provider(settings, provider.directory, repeat_is_safe=False)
+    payment = unknown(provider, snipcart, before="raise")
+    let_time_pass(timedelta(minutes=minutes))
+
+    services.settle()
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.live_key is None) == (state, state == "abandoned")
+
+
+def test_what_becomes_due_during_a_run_is_delivered_at_its_end(provider: Provider, snipcart: StandIn) -> None:
+    snipcart.fail("payment", 503)
+    pay(snipcart)
+    unknown(provider, snipcart)
+    let_time_pass(timedelta(minutes=6))
+    provider.script(looking=0.8)
+    Confirmation.objects.update(due_at=timezone.now() + timedelta(seconds=0.5))
+
+    assert services.settle().delivered == 1

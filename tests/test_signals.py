@@ -1,10 +1,11 @@
-"""What a site hears of its payments: signals after commit, one line of log per change, and no secret anywhere."""
+"""What a site learns of its payments: signals after commit, one line of log per change, and no secret anywhere."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,9 +20,10 @@ from django.utils.log import AdminEmailHandler
 from snipcart_checkout import services, signals
 from snipcart_checkout.models import Payment
 from snipcart_checkout.testing import StandIn, ask_for_refund
-from tests.backends import Provider
-from tests.ledger import pay, provider
-from tests.shopper import METHOD_PAGE, Shopper, address_of
+from tests.support.backends import Provider
+from tests.support.ledger import agree, history, let_two_seconds_pass, pay, provider
+from tests.support.ledger_invariants import let_time_pass
+from tests.support.shopper import METHOD_PAGE, Shopper, address_of
 
 __all__ = ["provider"]
 
@@ -70,9 +72,13 @@ def begin(snipcart: StandIn, provider: Provider) -> Payment:
 
 @pytest.mark.parametrize(
     "name, script",
-    [("payment_paid", {}), ("payment_declined", {"charge": "declined"})],
+    [
+        ("payment_paid", {}),
+        ("payment_declined", {"charge": "declined"}),
+        ("payment_needs_review", {"amount": "1.00"}),
+    ],
 )
-def test_an_outcome_is_announced_once_with_its_payment(
+def test_the_signal_of_an_outcome_is_sent_once_with_its_payment(
     snipcart: StandIn, provider: Provider, listen: Any, name: str, script: dict[str, str]
 ) -> None:
     listener = listen(getattr(signals, name))
@@ -84,10 +90,113 @@ def test_an_outcome_is_announced_once_with_its_payment(
     assert (heard["sender"], heard["payment"]) == (Payment, payment)
 
 
+def test_payment_paid_brings_the_session_as_it_was_read_after_the_capture(
+    snipcart: StandIn, provider: Provider, listen: Any
+) -> None:
+    listener = listen(signals.payment_paid)
+    session = snipcart.session(email="ada@example.org", cart_url="https://shop.example/cart")
+
+    pay(snipcart, session=session)
+
+    (sent,) = listener.heard
+    assert (sent["session"].id, sent["session"].invoice.email) == (session.id, "ada@example.org")
+    assert sent["session"].return_url == "https://shop.example/cart"
+
+
+def test_the_session_of_a_signal_leads_to_the_shop_where_snipcart_names_no_cart(
+    snipcart: StandIn, provider: Provider, listen: Any
+) -> None:
+    listener = listen(signals.payment_paid)
+
+    payment = pay(snipcart, session=snipcart.session(cart_url=""))
+
+    (sent,) = listener.heard
+    assert sent["session"].return_url == payment.cart_url == "https://shop.example"
+
+
+def test_payment_paid_brings_no_session_where_it_could_not_be_read(
+    snipcart: StandIn, provider: Provider, listen: Any
+) -> None:
+    listener = listen(signals.payment_paid)
+    order = agree(snipcart.session())
+    snipcart.fail("payment-session", 500)
+
+    services.pay(order)
+
+    (sent,) = listener.heard
+    assert (sent["payment"].state, sent["session"]) == (_State.PAID, None)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_became_of_an_order_that_could_not_be_read_at_its_capture_is_known_later(
+    snipcart: StandIn, provider: Provider, listen: Any, changed: bool
+) -> None:
+    paid, review = listen(signals.payment_paid), listen(signals.payment_needs_review)
+    session = snipcart.session()
+    order = agree(session)
+    snipcart.fail("payment-session", 500)
+    payment = services.pay(order)
+    has_order = payment.confirmations.filter(outcome="processed", status="delivered")
+    assert (len(paid.heard), payment.order_check, has_order.exists()) == (1, "", False)
+
+    if changed:
+        snipcart.change(session, amount="99.00")
+    let_time_pass(timedelta(minutes=1))
+    services.settle()
+
+    payment.refresh_from_db()
+    assert len(paid.heard) == 1
+    assert [sent["reason"] for sent in review.heard] == (["order_changed"] if changed else [])
+    assert payment.order_check == ("" if changed else "same")
+    assert has_order.exists() is not changed
+
+
+def test_a_payment_whose_order_changed_meanwhile_needs_review_and_is_not_sent_as_paid(
+    snipcart: StandIn, provider: Provider, listen: Any
+) -> None:
+    paid, review = listen(signals.payment_paid), listen(signals.payment_needs_review)
+    session = snipcart.session()
+    order = agree(session)
+    snipcart.change(session, amount="99.00")
+
+    payment = services.pay(order)
+
+    assert paid.heard == []
+    (sent,) = review.heard
+    assert (sent["sender"], sent["payment"], sent["reason"]) == (Payment, payment, "order_changed")
+    assert snipcart.confirmations == []
+
+
+def test_each_reason_for_review_is_sent_with_the_signal(
+    snipcart: StandIn, provider: Provider, listen: Any
+) -> None:
+    review = listen(signals.payment_needs_review)
+    for _ in range(2):
+        pay(snipcart, target_id="cart")
+    provider.script(amount="1.00")
+    pay(snipcart)
+
+    reasons = [sent["reason"] for sent in review.heard]
+    assert reasons == ["cart_paid_twice", "amount_differs"]
+    assert set(reasons) <= set(Payment.ReviewReason)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_payment_needs_review_is_sent_after_commit(
+    snipcart: StandIn, provider: Provider, listen: Any
+) -> None:
+    review = listen(signals.payment_needs_review)
+    provider.script(amount="1.00")
+
+    pay(snipcart)
+
+    assert [sent["in_transaction"] for sent in review.heard] == [False]
+
+
 @pytest.mark.parametrize(
     "script", [{"charge": "pending"}, {"charge": "nonsense"}, {"amount": "1.00"}], ids=str
 )
-def test_what_is_not_decided_is_not_announced(
+def test_what_is_not_decided_sends_no_signal(
     snipcart: StandIn, provider: Provider, listen: Any, script: dict[str, str]
 ) -> None:
     listeners = [listen(signals.payment_paid), listen(signals.payment_declined)]
@@ -98,7 +207,7 @@ def test_what_is_not_decided_is_not_announced(
     assert [listener.heard for listener in listeners] == [[], []]
 
 
-def test_paid_is_announced_once_however_often_it_is_heard(
+def test_payment_paid_is_sent_once_however_often_the_shopper_returns(
     snipcart: StandIn, provider: Provider, listen: Any
 ) -> None:
     listener = listen(signals.payment_paid)
@@ -107,6 +216,7 @@ def test_paid_is_announced_once_however_often_it_is_heard(
 
     for _ in range(3):
         Shopper().come_back(payment)
+        let_two_seconds_pass()
 
     assert len(listener.heard) == 1
 
@@ -132,7 +242,7 @@ def test_a_receiver_that_breaks_changes_nothing(
 
     assert listener.heard
     assert answer.status_code in {303, 402}
-    assert [told["state"] for told in snipcart.confirmations] == (["processed"] if not script else [])
+    assert [sent["state"] for sent in snipcart.confirmations] == (["processed"] if not script else [])
 
 
 def test_a_receiver_that_breaks_is_named_in_the_log(
@@ -186,22 +296,30 @@ def test_a_log_handler_that_breaks_costs_no_payment(
 def lines(caplog: pytest.LogCaptureFixture, payment: Payment) -> list[str]:
     """What the log says that happened to a payment, without its reference; warnings give reasons."""
     named = f"payment {payment.reference}: "
-    happened = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
+    happened = [
+        " ".join(record.getMessage().split()) for record in caplog.records if record.levelname == "INFO"
+    ]
     return [text.removeprefix(named) for text in happened if named in text]
 
 
 @pytest.mark.parametrize(
     "script, expected",
     [
-        ({}, ["new -> charging (shopper)", "charging -> paid (shopper)", "processed told (snipcart)"]),
+        (
+            {},
+            ["paid was=charging (shopper)", "confirmation_delivered outcome=processed attempts=1 (snipcart)"],
+        ),
         (
             {"charge": "pending"},
-            ["new -> charging (shopper)", "charging -> waiting (shopper)", "processing told (snipcart)"],
+            [
+                "pending was=charging (shopper)",
+                "confirmation_delivered outcome=processing attempts=1 (snipcart)",
+            ],
         ),
-        ({"charge": "declined"}, ["new -> charging (shopper)", "charging -> declined (shopper)"]),
-        ({"charge": "redirect"}, ["new -> charging (shopper)", "charging -> waiting (shopper)"]),
-        ({"charge": "nonsense"}, ["new -> charging (shopper)", "charging -> unknown (shopper)"]),
-        ({"amount": "1.00"}, ["new -> charging (shopper)", "charging -> review (shopper)"]),
+        ({"charge": "declined"}, ["declined was=charging reason=card_declined (shopper)"]),
+        ({"charge": "redirect"}, ["pending was=charging (shopper)"]),
+        ({"charge": "nonsense"}, ["unknown was=charging (shopper)"]),
+        ({"amount": "1.00"}, ["review was=charging reason=amount_differs (shopper)"]),
     ],
     ids=str,
 )
@@ -215,10 +333,10 @@ def test_every_change_of_state_is_one_line(
     caplog.set_level("INFO")
     provider.script(**script)
 
-    assert lines(caplog, pay(snipcart)) == expected
+    assert lines(caplog, pay(snipcart)) == ["charging (shopper)", *expected]
 
 
-def test_the_line_says_on_whose_word(
+def test_the_line_names_the_source(
     snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -227,10 +345,24 @@ def test_the_line_says_on_whose_word(
     Shopper().come_back(payment)
     headers, body = provider.notification(payment.reference)
     provider.script(lookup="paid")
+    let_two_seconds_pass()
     Client().post("/checkout/live/notifications/acme_card/", body, content_type="text/plain", headers=headers)
+    payment.refresh_from_db()
+    services.refund_by_staff(payment, 100, by="ada")
 
-    assert "waiting -> abandoned (return)" in lines(caplog, payment)
-    assert "abandoned -> paid (notification)" in lines(caplog, payment)
+    assert "abandoned was=pending (shopper)" in lines(caplog, payment)
+    assert "paid was=abandoned (provider)" in lines(caplog, payment)
+    refund = payment.refunds.get()
+    assert f"refund_requested refund={refund.pk} minor_units=100 (staff ada)" in lines(caplog, payment)
+
+
+def test_every_line_of_the_log_is_an_event_of_the_history_and_the_other_way_round(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    payment = pay(snipcart)
+
+    assert [line.split()[0] for line in lines(caplog, payment)] == history(payment)
 
 
 # No secret
@@ -271,8 +403,8 @@ class Secrets:
 
     @property
     def capabilities(self) -> list[str]:
-        told = [call.json for call in self.snipcart.calls_to("payment")]
-        links = [body["links"]["refunds"] for body in told if "links" in body]
+        sent = [call.json for call in self.snipcart.calls_to("payment")]
+        links = [body["links"]["refunds"] for body in sent if "links" in body]
         return [urlsplit(link).path.split("/")[-2] for link in links]
 
     def in_text(self, text: str, *, with_tokens: bool = True) -> list[str]:
@@ -291,7 +423,7 @@ def a_busy_day(snipcart: StandIn, provider: Provider, secrets: Secrets) -> list[
 
     provider.script(charge="redirect")
     answers.append(shopper.pay(secrets.session()))
-    payment = Payment.objects.get(state=_State.WAITING)
+    payment = Payment.objects.get(state=_State.PENDING)
     provider.script(lookup="raise")
     answers.append(shopper.come_back(payment))
     answers.append(shopper.look(payment))
@@ -299,6 +431,7 @@ def a_busy_day(snipcart: StandIn, provider: Provider, secrets: Secrets) -> list[
     notifications = "/checkout/live/notifications/acme_card/"
     answers.append(Client().post(notifications, body, content_type="text/plain", headers=headers))
     provider.script()
+    let_two_seconds_pass()
     answers.append(Client().post(notifications, body, content_type="text/plain", headers=headers))
     answers.append(Client().post(notifications, b"x", content_type="text/plain"))
 
@@ -356,7 +489,7 @@ def test_no_key_and_no_capability_is_in_any_answer(snipcart: StandIn, provider: 
 
     answers = a_busy_day(snipcart, provider, secrets)
 
-    assert {answer.status_code for answer in answers} >= {200, 204, 303, 400, 403, 404, 409, 503}
+    assert {answer.status_code for answer in answers} >= {200, 204, 303, 400, 403, 409, 410, 503}
     for answer in answers:
         text = answer.content.decode() + str(answer.headers)
         found = secrets.in_text(text)
@@ -399,7 +532,7 @@ def test_no_secret_is_in_what_a_bug_leaves_behind(
         answer = shopper.press(page)
 
     assert answer.status_code == 500
-    assert "We cannot tell here whether money was taken" in answer.content.decode()
+    assert "We cannot tell from here whether money was taken" in answer.content.decode()
     assert not secrets.in_text(caplog.text + "".join(mails) + answer.content.decode())
 
 
@@ -421,5 +554,5 @@ def test_a_token_that_was_paid_with_is_nowhere_in_the_ledger(snipcart: StandIn, 
     payment = Payment.objects.get()
     rows = [*Payment.objects.values(), *payment.events.values(), *payment.confirmations.values()]
     assert session.public_token not in str(rows)
-    assert services.find_payment(payment.reference) == payment
+    assert services.get_payment(payment.reference) == payment
     assert METHOD_PAGE not in address_of(payment)

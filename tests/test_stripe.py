@@ -20,12 +20,22 @@ from snipcart_checkout.backends.base import (
     Refunded,
 )
 from snipcart_checkout.backends.stripe.amounts import from_stripe, to_stripe
-from snipcart_checkout.backends.stripe.api import StripeTrouble
-from snipcart_checkout.money import UnpayableAmount
+from snipcart_checkout.backends.stripe.api import StripeOutcomeUnknown
 from snipcart_checkout.services import get_payment_session
+from snipcart_checkout.snipcart.money import UnpayableAmount
 from snipcart_checkout.testing import StandIn
-from tests.stripe_account import TEST_KEY, StripeAccount
-from tests.stripe_charges import DAY, RETURN_URL, backend, charge, left, paid, refund_of, returned, sent
+from tests.support.stripe_account import TEST_KEY, StripeAccount
+from tests.support.stripe_charges import (
+    DAY,
+    RETURN_URL,
+    backend,
+    charge,
+    left,
+    paid,
+    refund_of,
+    returned,
+    sent,
+)
 
 
 class TestAmounts:
@@ -140,6 +150,19 @@ class TestCharge:
         left(account, session=session)
         assert "customer_email" not in sent(account)
 
+    def test_an_address_that_stripe_refuses_all_the_same_is_left_out(
+        self, account: StripeAccount, snipcart: StandIn
+    ) -> None:
+        account.refused_email = "ada@example.invalid"
+        session = get_payment_session(snipcart.session(email="ada@example.invalid").public_token, "live")
+        asked = left(account, session=session)
+        assert backend().charge(replace(asked, provider_reference="")) == Redirect(
+            account.session["url"], asked.provider_reference
+        )
+        keys = {headers.get("Idempotency-Key") for headers in account.headers} - {None}
+        assert keys == {str(asked.reference), f"{asked.reference}-without-email"}
+        assert account.session["customer_email"] is None
+
     @pytest.mark.parametrize("amount, currency", [("1.234", "KWD"), ("0.20", "MGA")])
     def test_what_stripe_cannot_charge_is_declined_without_asking_it(
         self, account: StripeAccount, amount: str, currency: str
@@ -205,11 +228,12 @@ class TestRepeatedCharge:
         assert len(account.sessions) == 1
 
 
-class TestRefusalAndTrouble:
+class TestRefusedAndUnknown:
     @pytest.mark.parametrize(
         "status, error, code",
         [
-            (400, {"type": "invalid_request_error", "code": "amount_too_small"}, "amount_too_small"),
+            (400, {"type": "invalid_request_error", "code": "amount_too_small"}, "amount_not_supported"),
+            (400, {"type": "invalid_request_error", "code": "amount_too_large"}, "amount_not_supported"),
             (
                 400,
                 {"type": "invalid_request_error", "param": "line_items[0][price_data][currency]"},
@@ -230,7 +254,6 @@ class TestRefusalAndTrouble:
         "answer",
         [
             (409, {"type": "invalid_request_error", "code": "idempotency_key_in_use"}),
-            (429, {"type": "invalid_request_error", "code": "rate_limit"}),
             (500, {"type": "api_error"}),
             (503, {"type": "api_error"}),
             (302, {}),
@@ -248,15 +271,33 @@ class TestRefusalAndTrouble:
         what = {"charge": charge(), "lookup": asked, "refund": refund_of(asked, transaction_id)}[call]
         before = len(account.requests)
         account.answer_next(*answer)
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             getattr(backend(), call)(what)
         assert len(account.requests) == before + 1
+
+    @pytest.mark.parametrize("call", ["lookup", "refund", "lookup_refund"])
+    def test_too_many_calls_say_nothing_of_what_was_done_before(
+        self, account: StripeAccount, call: str
+    ) -> None:
+        asked, transaction_id = paid(account)
+        account.answer_next(429, {"type": "invalid_request_error", "code": "rate_limit"})
+        with pytest.raises(StripeOutcomeUnknown):
+            getattr(backend(), call)(asked if call == "lookup" else refund_of(asked, transaction_id))
+
+    def test_too_many_calls_make_no_session_and_the_order_can_be_paid_at_once(
+        self, account: StripeAccount
+    ) -> None:
+        account.answer_next(429, {"type": "invalid_request_error", "code": "rate_limit"})
+        result = backend().charge(charge(language="en"))
+        assert isinstance(result, Declined)
+        assert (result.code, "try again in a minute" in result.message) == ("provider_busy", True)
+        assert isinstance(backend().charge(charge()), Redirect)
 
     def test_a_lost_answer_leaves_a_session_that_the_repeat_finds(self, account: StripeAccount) -> None:
         asked = charge()
         backend().charge(asked)
         account.answer_next(requests.ConnectionError("cut"))
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             backend().charge(asked)
         assert isinstance(backend().charge(asked), Redirect)
         assert len(account.sessions) == 1
@@ -264,7 +305,7 @@ class TestRefusalAndTrouble:
     def test_a_failure_that_stripe_repeats_by_heart_ends_the_reference(self, account: StripeAccount) -> None:
         asked = charge()
         account.fail_next()
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             backend().charge(asked)
         assert backend().charge(asked) == Declined("declined")
         assert isinstance(backend().charge(charge()), Redirect)
@@ -273,7 +314,7 @@ class TestRefusalAndTrouble:
         asked, transaction_id = paid(account)
         request = refund_of(asked, transaction_id)
         account.meanwhile(account.fail_next)
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             backend().refund(request)
         assert isinstance(backend().refund(request), Refunded)
         assert len(account.refunds) == 1
@@ -297,6 +338,43 @@ class TestLookup:
         asked = left(account)
         account.session.update(status="complete", payment_status="no_payment_required", amount_total=0)
         assert backend().lookup(asked) == Paid(asked.provider_reference, Decimal("0.00"), "EUR")
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"status": "complete", "payment_status": "no_payment_required"},
+            {"status": "complete", "payment_status": "partially_paid"},
+            {"status": "expired", "payment_status": "partially_paid"},
+            {"status": "expired", "payment_status": ""},
+        ],
+    )
+    def test_a_payment_status_that_says_nothing_of_the_money_is_unknown(
+        self, account: StripeAccount, changes: dict[str, str]
+    ) -> None:
+        asked = left(account)
+        account.session.update(changes)
+        with pytest.raises(StripeOutcomeUnknown):
+            backend().lookup(asked)
+
+    @pytest.mark.parametrize("status", ["requires_approval", ""])
+    def test_a_payment_intent_of_unknown_status_is_unknown(self, account: StripeAccount, status: str) -> None:
+        asked = left(account)
+        account.shopper_pays_slowly(asked.provider_reference, status)
+        with pytest.raises(StripeOutcomeUnknown):
+            backend().lookup(asked)
+
+    def test_an_expired_session_whose_money_is_on_its_way_is_not_declined(
+        self, account: StripeAccount
+    ) -> None:
+        asked = left(account)
+        account.shopper_pays_slowly(asked.provider_reference)
+        account.session_ends(asked.provider_reference)
+        with pytest.raises(StripeOutcomeUnknown):
+            backend().lookup(asked)
+
+    def test_a_session_that_nobody_has_paid_is_unfinished(self, account: StripeAccount) -> None:
+        asked = left(account)
+        assert backend().lookup(asked) == Pending(asked.provider_reference, unfinished=True)
 
     @pytest.mark.parametrize("status", ["processing", "requires_action"])
     def test_a_slow_way_to_pay_is_pending(self, account: StripeAccount, status: str) -> None:
@@ -338,6 +416,12 @@ class TestLookup:
         assert backend().lookup(returned(asked)) == Declined("cancelled")
         assert account.session["status"] == "expired"
 
+    def test_a_session_that_nobody_wants_any_more_is_ended(self, account: StripeAccount) -> None:
+        asked = left(account)
+
+        assert backend().lookup(replace(asked, is_void=True)) == Declined("cancelled")
+        assert backend().lookup(asked) == Declined("cancelled")
+
     def test_an_attempt_under_way_is_not_ended_when_the_shopper_comes_back(
         self, account: StripeAccount
     ) -> None:
@@ -355,7 +439,7 @@ class TestLookup:
     def test_a_session_that_can_neither_be_ended_nor_is_paid_raises(self, account: StripeAccount) -> None:
         asked = left(account)
         account.meanwhile(lambda: account.answer_next(400, {"type": "invalid_request_error"}))
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             backend().lookup(returned(asked))
 
     def test_an_old_session_ends_without_the_shopper(self, account: StripeAccount) -> None:
@@ -395,12 +479,12 @@ class TestLookup:
         assert backend().lookup(returned(asked)) == Declined(ours)
 
     def test_a_stored_session_that_stripe_does_not_know_raises(self, account: StripeAccount) -> None:
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             backend().lookup(charge(provider_reference="cs_test_of_another_account"))
 
     def test_a_session_of_another_charge_raises(self, account: StripeAccount) -> None:
         asked = left(account)
-        with pytest.raises(StripeTrouble, match="another charge"):
+        with pytest.raises(StripeOutcomeUnknown, match="another charge"):
             backend().lookup(replace(asked, reference=uuid4()))
 
     @pytest.mark.parametrize("nonsense", [{"status": "confused"}, {"amount_total": None}, {"currency": None}])
@@ -410,5 +494,5 @@ class TestLookup:
         asked = left(account)
         account.shopper_pays(asked.provider_reference)
         account.session.update(nonsense, payment_status="unpaid" if "status" in nonsense else "paid")
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             backend().lookup(asked)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import stripe
 
-from snipcart_checkout.backends.stripe.api import StripeTrouble, TimedClient
-from snipcart_checkout.testing.faults import Wire
-from snipcart_checkout.testing.server import Request, Server
-from tests.stripe_account import LIVE_KEY, StripeAccount
-from tests.stripe_charges import backend, charge, left, paid, refund_of
+from snipcart_checkout.backends.http import provider_slot
+from snipcart_checkout.backends.stripe.api import API_VERSION, StripeHttpClient, StripeOutcomeUnknown
+from snipcart_checkout.snipcart.transport import time_budget
+from snipcart_checkout.testing.server import Reply, Request, Server, Wire
+from tests.support.stripe_account import LIVE_KEY, StripeAccount
+from tests.support.stripe_charges import backend, charge, left, paid, refund_of
 
 
 class TestSecrets:
     def test_a_failure_holds_neither_the_key_nor_stripes_words(self, account: StripeAccount) -> None:
         account.answer_next(500, {"type": "api_error", "message": f"It was {LIVE_KEY}, ada@example.org"})
-        with pytest.raises(StripeTrouble) as caught:
+        with pytest.raises(StripeOutcomeUnknown) as caught:
             backend().charge(charge())
         error = caught.value
         printed = "".join(traceback.format_exception(error))
@@ -62,50 +65,60 @@ class TestSecrets:
 
 
 class TestNetwork:
-    def serve(self, answer: bytes, *, drip: bool = False) -> Server:
-        def send(_request: Request, wire: Wire) -> bool:
-            wire.drip(answer) if drip else wire.send(answer)
-            return False
+    """Limits of every provider's calls are tested in test_provider_http; these are that Stripe's go the same way."""
 
-        return Server(send)
+    def test_every_call_names_the_version_of_the_api(self, account: StripeAccount) -> None:
+        asked, transaction_id = paid(account)
+        backend().refund(refund_of(asked, transaction_id))
+        assert {headers["Stripe-Version"] for headers in account.headers} == {API_VERSION}
 
-    def get(self, server: Server, **limits: float) -> tuple[str, int]:
-        server.start()
-        try:
-            with TimedClient(**limits) as client:
-                body, status, _headers = client.request("get", f"{server.url}/v1/x", {})
-        finally:
-            server.stop()
-        return body, status
+    def test_without_a_place_under_the_cap_nothing_is_sent(
+        self, account: StripeAccount, settings: Any
+    ) -> None:
+        settings.SNIPCART_CHECKOUT = {"MAX_CALLS_IN_FLIGHT": 1}
+        with (
+            provider_slot("live", "card"),
+            ThreadPoolExecutor(1) as threads,
+            pytest.raises(StripeOutcomeUnknown, match="too many calls"),
+        ):
+            threads.submit(backend().charge, charge()).result()
+        assert account.requests == []
 
-    def test_an_answer_that_drips_meets_the_total_limit(self) -> None:
-        server = self.serve(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 3000 + b"\r\n\r\n", drip=True)
-        started = time.monotonic()
-        with pytest.raises(stripe.APIConnectionError):
-            self.get(server, read=5, total=0.5)
-        assert time.monotonic() - started < 30  # the whole answer takes a minute
+    def test_without_time_nothing_is_sent(self, account: StripeAccount) -> None:
+        with time_budget(0.0), pytest.raises(StripeOutcomeUnknown, match="no time is left"):
+            backend().charge(charge())
+        assert account.requests == []
 
-    def test_a_redirect_is_not_followed(self) -> None:
-        server = self.serve(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
-        assert self.get(server) == ("", 302)
+    @pytest.mark.parametrize(
+        "reply, problem",
+        [
+            (Reply(status=200, body=b" " * (2 * 1024 * 1024 + 1)), "too large"),
+            (Reply(status=200, body=b"\xff"), "UnicodeDecodeError"),
+        ],
+    )
+    def test_an_answer_that_cannot_be_read_says_why(self, reply: Reply, problem: str) -> None:
+        with serving(reply) as url:
+            client = StripeHttpClient(backend().http)
+            with pytest.raises(stripe.APIConnectionError):
+                client.request("get", f"{url}/v1/x", {})
+        assert problem in client.problem
 
-    def test_an_answer_without_end_is_refused(self) -> None:
-        huge = 3 * 1024 * 1024
-        server = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % huge + b" " * huge)
-        with pytest.raises(stripe.APIConnectionError, match="too large"):
-            self.get(server)
+    def test_any_status_is_handed_to_the_library(self) -> None:
+        reply = Reply(status=302, body=b"{}", headers=(("Location", "/elsewhere"),))
+        with serving(reply) as url:
+            body, status, headers = StripeHttpClient(backend().http).request("post", f"{url}/v1/x", {}, "a=b")
+        assert (body, status, headers["location"]) == ("{}", 302, "/elsewhere")
 
-    def test_the_environment_chooses_no_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        assert self.get(self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")) == ("{}", 200)
 
-    def test_the_sites_proxy_is_used(self, settings: Any) -> None:
-        proxy = self.serve(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nproxy")
-        proxy.start()
-        try:
-            settings.SNIPCART_CHECKOUT = {"PROXY": proxy.url}
-            with TimedClient() as client:
-                body, _status, _headers = client.request("get", "http://api.stripe.example/v1/x", {})
-        finally:
-            proxy.stop()
-        assert body == "proxy"
+@contextmanager
+def serving(reply: Reply) -> Iterator[str]:
+    def answer(_request: Request, wire: Wire) -> bool:
+        wire.send_reply(reply)
+        return True
+
+    server = Server(answer)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()

@@ -8,12 +8,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from snipcart_checkout.backends.base import (
-    Notification,
-)
+from snipcart_checkout.backends.base import Notification
+from snipcart_checkout.backends.stripe.api import StripeRefused
 from snipcart_checkout.exceptions import NotificationRefused
-from tests.stripe_account import SIGNING_SECRET, event
-from tests.stripe_charges import backend
+from tests.support.stripe_account import (
+    SIGNING_SECRET,
+    StripeAccount,
+    dispute_event,
+    event,
+    refund_event,
+)
+from tests.support.stripe_charges import backend, paid
 
 
 class TestNotification:
@@ -77,7 +82,41 @@ class TestNotification:
         with pytest.raises(NotificationRefused):
             backend().read_notification({"Stripe-Signature": header}, body)
 
-    @pytest.mark.parametrize("secrets", [None, [], "whsec_a_text_is_no_list", [None], [""]])
-    def test_without_a_secret_everything_is_refused(self, secrets: Any) -> None:
+    @pytest.mark.parametrize("secrets", [None, [], "whsec_a_text_is_no_list", [None], [""], [" "]])
+    @pytest.mark.parametrize("secret", ["whsec_", "", " "])
+    def test_without_a_secret_everything_is_refused(self, secrets: Any, secret: str) -> None:
         with pytest.raises(NotificationRefused):
-            backend(WEBHOOK_SECRETS=secrets).read_notification(*event(uuid4(), secret="whsec_"))
+            backend(WEBHOOK_SECRETS=secrets).read_notification(*event(uuid4(), secret=secret))
+
+    @pytest.mark.parametrize("kind", ["refund.updated", "refund.failed"])
+    def test_an_event_of_a_refund_names_the_refund(self, kind: str) -> None:
+        reference = uuid4()
+        assert backend().read_notification(*refund_event(reference, kind)) == Notification(reference)
+
+    def test_a_refund_of_other_software_names_nobody(self) -> None:
+        signed = event("", "refund.failed", data={"object": "refund", "metadata": None})
+        assert backend().read_notification(*signed) == Notification(UUID(int=0))
+
+
+class TestDispute:
+    def test_it_names_the_charge_of_the_payment_intent(self, account: StripeAccount) -> None:
+        asked, intent = paid(account)
+        signed = dispute_event(payment_intent=intent, charge="ch_1")
+        assert backend().read_notification(*signed) == Notification(asked.reference, dispute=True)
+
+    def test_without_a_payment_intent_the_charge_is_asked(self, account: StripeAccount) -> None:
+        asked, intent = paid(account)
+        signed = dispute_event(charge=intent.replace("pi_", "ch_"))
+        assert backend().read_notification(*signed) == Notification(asked.reference, dispute=True)
+
+    def test_one_of_a_payment_that_is_not_ours_names_nobody(self, account: StripeAccount) -> None:
+        _asked, intent = paid(account)
+        account.intents[intent]["metadata"] = {}
+        signed = dispute_event(payment_intent=intent)
+        assert backend().read_notification(*signed).reference == UUID(int=0)
+
+    def test_a_payment_that_stripe_does_not_name_makes_it_send_the_event_again(
+        self, account: StripeAccount
+    ) -> None:
+        with pytest.raises(StripeRefused):
+            backend().read_notification(*dispute_event(payment_intent="pi_unknown"))

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from django.core.exceptions import ImproperlyConfigured
 
 from snipcart_checkout.backends.stripe import StripeBackend
-from tests.stripe_account import LIVE_KEY, SIGNING_SECRET, TEST_KEY
-from tests.stripe_charges import backend
+from tests.support.stripe_account import LIVE_KEY, SIGNING_SECRET, TEST_KEY, StripeAccount
+from tests.support.stripe_charges import backend
 
 
 class TestCheck:
@@ -49,7 +51,10 @@ class TestCheck:
         settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "trial": {"MODE": "test"}}}
         assert self.ids(store, SECRET_KEY=key) == []
 
-    @pytest.mark.parametrize("secrets", [None, [], ""])
+    def test_an_empty_entry_among_signing_secrets_is_none(self) -> None:
+        assert self.ids(WEBHOOK_SECRETS=["", SIGNING_SECRET]) == []
+
+    @pytest.mark.parametrize("secrets", [None, [], "", [""], ["", " "]])
     def test_missing_signing_secrets_are_a_warning(self, secrets: Any) -> None:
         assert self.ids(WEBHOOK_SECRETS=secrets) == ["W221"]
 
@@ -99,3 +104,23 @@ for message in checks.run_checks(tags=["snipcart_checkout"]):
     assert 'snipcart_checkout.E211 Run: pip install "django-snipcart-checkout[stripe]"' in done.stdout, (
         done.stderr
     )
+
+
+class TestPing:
+    def test_a_key_that_may_read_everything_is_good(self, account: StripeAccount) -> None:
+        backend().ping()
+        assert {method for method, _path, _form in account.requests} == {"GET"}
+
+    def test_what_a_restricted_key_may_not_read_is_named(self, account: StripeAccount) -> None:
+        account.forbidden = {"refunds", "payment_intents"}
+        with pytest.raises(ImproperlyConfigured, match="PaymentIntents, Refunds"):
+            backend().ping()
+
+    @pytest.mark.parametrize("answer", [401, requests.ConnectionError("cut")])
+    def test_a_key_that_is_not_accepted_is_said_without_the_key(
+        self, account: StripeAccount, answer: Any
+    ) -> None:
+        account.answer_next(answer, {"type": "invalid_request_error", "message": f"No: {LIVE_KEY}"})
+        with pytest.raises(ImproperlyConfigured, match="SECRET_KEY") as caught:
+            backend().ping()
+        assert LIVE_KEY not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,14 +11,21 @@ import pytest
 import responses
 from django.test import Client
 
-from snipcart_checkout.backends.base import Charge, Redirect
+from snipcart_checkout.backends.base import Charge, Redirect, RefundRequest
 from snipcart_checkout.backends.stripe import StripeBackend
-from snipcart_checkout.models import Payment
+from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services import settle
 from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
 from snipcart_checkout.testing.backends import BackendContract
-from tests.shoppers import fields_of
-from tests.stripe_account import LIVE_KEY, SIGNING_SECRET, StripeAccount, event
+from tests.support.shoppers import fields_of
+from tests.support.stripe_account import (
+    LIVE_KEY,
+    SIGNING_SECRET,
+    StripeAccount,
+    dispute_event,
+    event,
+    refund_event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +49,12 @@ class TestStripeBackend(BackendContract):
     def pay(self, charge: Charge) -> None:
         self.account.shopper_pays(charge.provider_reference)
 
+    def give_up(self, charge: Charge) -> None:
+        """Stripe's back arrow leaves the session as it is."""
+
+    def expire(self, charge: Charge) -> None:
+        self.account.session_ends(charge.provider_reference)
+
     def captures(self, reference: UUID) -> int:
         sessions = self.account.of_reference(reference)
         return sum(session["payment_status"] == "paid" for session in sessions)
@@ -51,6 +65,18 @@ class TestStripeBackend(BackendContract):
 
     def notification(self, reference: UUID) -> tuple[Mapping[str, str], bytes]:
         return event(reference)
+
+    def refund_notification(self, reference: UUID) -> tuple[Mapping[str, str], bytes]:
+        return refund_event(reference)
+
+    def dispute_notification(self, reference: UUID) -> tuple[Mapping[str, str], bytes]:
+        result = self.make_backend().charge(replace(self._charge(), reference=reference))
+        assert isinstance(result, Redirect)
+        self.account.shopper_pays(result.provider_reference)
+        return dispute_event(payment_intent=self.account.session["payment_intent"])
+
+    def fail_refund(self, refund: RefundRequest) -> None:
+        self.account.refund_fails(refund.reference)
 
 
 @pytest.fixture
@@ -75,7 +101,7 @@ def leave(client: Client, session: StandInSession) -> Payment:
     page = client.get(PAGE, {"publicToken": session.public_token})
     answer = client.post(PAGE, fields_of(page))
     assert answer.status_code == 303
-    payment = Payment.objects.latest("created_at")
+    payment: Payment = Payment.objects.latest("created_at")
     assert payment.redirect_url.startswith("https://checkout.stripe.com/c/pay/cs_test_")
     return payment
 
@@ -88,14 +114,20 @@ def come_back(client: Client, payment: Payment) -> str:
 
 
 def notify(client: Client, payment: Payment, kind: str = "checkout.session.completed") -> int:
-    headers, body = event(payment.reference, kind)
+    return post_event(client, payment, event(payment.reference, kind))
+
+
+def post_event(client: Client, payment: Payment, signed: tuple[dict[str, str], bytes]) -> int:
+    """Stripe sends an event, some time after the payment was last looked up."""
+    Payment.objects.filter(pk=payment.pk).update(polled_at=None)
+    headers, body = signed
     path = "/checkout/live/notifications/shop_card/"
     answer = client.post(path, body, content_type="application/json", headers=headers)
     payment.refresh_from_db()
     return answer.status_code
 
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_a_shopper_who_pays_and_comes_back_has_paid(
@@ -153,7 +185,7 @@ def test_a_card_that_is_declined_at_stripe_leaves_snipcart_in_peace(
         payment.provider_reference, code="card_declined", decline_code="insufficient_funds"
     )
     assert notify(client, payment, "payment_intent.payment_failed") == 204
-    assert (payment.state, session.confirmations) == ("waiting", [])
+    assert (payment.state, session.confirmations) == ("pending", [])
 
 
 def test_a_debit_is_told_twice(client: Client, snipcart: StandIn, account: StripeAccount) -> None:
@@ -161,7 +193,7 @@ def test_a_debit_is_told_twice(client: Client, snipcart: StandIn, account: Strip
     payment = leave(client, session)
     account.shopper_pays_slowly(payment.provider_reference)
     come_back(client, payment)
-    assert (payment.state, session.state) == ("waiting", "processing")
+    assert (payment.state, session.state) == ("pending", "processing")
     account.bank_answers(payment.provider_reference, paid=True)
     notify(client, payment, "checkout.session.async_payment_succeeded")
     assert [told["state"] for told in session.confirmations] == ["processing", "processed"]
@@ -202,3 +234,42 @@ def test_a_refund_from_the_dashboard_is_made_at_stripe(
     (refund,) = account.refunds.values()
     assert answer.json() == {"refundId": refund["metadata"]["reference"]}
     assert refund["amount"] == 230
+
+
+def test_a_refund_that_fails_later_gives_its_amount_back(
+    client: Client, snipcart: StandIn, account: StripeAccount
+) -> None:
+    session = snipcart.session(amount="12.30")
+    payment = leave(client, session)
+    account.shopper_pays(payment.provider_reference)
+    come_back(client, payment)
+    ask_for_refund(session, "2.30")
+    refund = Refund.objects.get()
+    account.refund_fails(refund.pk)
+    assert post_event(client, payment, refund_event(refund.pk, "refund.failed")) == 204
+    refund.refresh_from_db()
+    assert (refund.state, payment.refunded_minor_units) == ("declined", 0)
+
+
+def test_a_dispute_is_written_into_the_history(
+    client: Client, snipcart: StandIn, account: StripeAccount
+) -> None:
+    payment = leave(client, snipcart.session())
+    account.shopper_pays(payment.provider_reference)
+    come_back(client, payment)
+    signed = dispute_event(payment_intent=account.session["payment_intent"], charge="ch_1")
+    assert post_event(client, payment, signed) == 204
+    assert payment.state == "paid"
+    assert payment.events.filter(name="disputed").count() == 1
+
+
+def test_an_order_that_stripe_was_too_busy_for_can_be_paid_at_once(
+    client: Client, snipcart: StandIn, account: StripeAccount
+) -> None:
+    session = snipcart.session()
+    account.answer_next(429, {"type": "invalid_request_error", "code": "rate_limit"})
+    page = client.get(PAGE, {"publicToken": session.public_token})
+    busy = client.post(PAGE, fields_of(page))
+    assert busy.status_code == 402
+    assert "Please try again in a minute" in busy.content.decode()
+    assert leave(client, session).state == "pending"

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from snipcart_checkout.backends.base import (
-    RefundDeclined,
-    Refunded,
-)
-from snipcart_checkout.backends.stripe.api import StripeTrouble
-from tests.stripe_account import StripeAccount
-from tests.stripe_charges import backend, paid, refund_of
+from snipcart_checkout.backends.base import NotFound, RefundDeclined, Refunded
+from snipcart_checkout.backends.stripe.api import StripeOutcomeUnknown
+from tests.support.stripe_account import StripeAccount
+from tests.support.stripe_charges import backend, paid, refund_of
 
 
 class TestRefund:
@@ -52,12 +49,14 @@ class TestRefund:
         assert backend().refund(request) == first
 
     @pytest.mark.parametrize("status", ["pending", "requires_action"])
-    def test_one_that_stripe_has_taken_on_is_made(self, account: StripeAccount, status: str) -> None:
+    def test_one_that_a_bank_has_still_to_carry_out_is_pending(
+        self, account: StripeAccount, status: str
+    ) -> None:
         asked, transaction_id = paid(account)
+        account.refund_status = status
         request = refund_of(asked, transaction_id)
         first = backend().refund(request)
-        for refund in account.refunds.values():
-            refund["status"] = status
+        assert first == Refunded(next(iter(account.refunds)), pending=True)
         assert backend().refund(request) == first
 
     @pytest.mark.parametrize("status", ["failed", "canceled"])
@@ -77,7 +76,7 @@ class TestRefund:
         backend().refund(request)
         for refund in account.refunds.values():
             refund["status"] = "confused"
-        with pytest.raises(StripeTrouble):
+        with pytest.raises(StripeOutcomeUnknown):
             backend().refund(request)
 
     def test_what_stripe_has_refunded_already_is_declined_with_the_reason(
@@ -104,10 +103,42 @@ class TestRefund:
         assert isinstance(result, RefundDeclined)
         assert len(account.requests) == before
 
-    def test_a_list_that_stripe_refuses_is_no_proof_that_nothing_was_refunded(
+    @pytest.mark.parametrize("status, sentence", [(401, "SECRET_KEY"), (403, "SECRET_KEY"), (404, "")])
+    def test_a_search_that_stripe_refuses_for_good_is_declined_and_nothing_is_sent(
+        self, account: StripeAccount, status: int, sentence: str
+    ) -> None:
+        asked, transaction_id = paid(account)
+        account.answer_next(status, {"type": "invalid_request_error"})
+        result = backend().refund(refund_of(asked, transaction_id))
+        assert isinstance(result, RefundDeclined)
+        assert (result.code, sentence in result.message) == ("refused", True)
+        assert account.refunds == {}
+
+
+class TestLookupRefund:
+    def test_one_that_was_made_is_found(self, account: StripeAccount) -> None:
+        asked, transaction_id = paid(account)
+        request = refund_of(asked, transaction_id, "1.00")
+        made = backend().refund(request)
+        account.keys_are_forgotten()
+        assert backend().lookup_refund(request) == made
+
+    def test_one_that_was_never_made_is_not(self, account: StripeAccount) -> None:
+        asked, transaction_id = paid(account)
+        assert backend().lookup_refund(refund_of(asked, transaction_id)) == NotFound()
+        assert account.refunds == {}
+
+    def test_one_that_fails_days_later_is_declined_then(self, account: StripeAccount) -> None:
+        asked, transaction_id = paid(account)
+        request = refund_of(asked, transaction_id)
+        assert isinstance(backend().refund(request), Refunded)
+        account.refund_fails(request.reference)
+        assert backend().lookup_refund(request) == RefundDeclined("lost_or_stolen_card")
+
+    def test_a_search_that_stripe_refuses_is_no_proof_that_there_was_none(
         self, account: StripeAccount
     ) -> None:
         asked, transaction_id = paid(account)
         account.answer_next(401, {"type": "invalid_request_error"})
-        with pytest.raises(StripeTrouble):
-            backend().refund(refund_of(asked, transaction_id))
+        with pytest.raises(StripeOutcomeUnknown):
+            backend().lookup_refund(refund_of(asked, transaction_id))

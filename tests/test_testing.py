@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -15,14 +16,16 @@ from typing import Any
 
 import pytest
 import requests
+import trustme
 from django.conf import settings as django_settings
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
-from snipcart_checkout.protocol import PaymentSession, read_json
-from snipcart_checkout.sandbox.contract import Line
-from snipcart_checkout.testing import StandIn, StandInSession, ask_for_methods, ask_for_refund
+from snipcart_checkout.sandbox.core.faults import FAULTS, PLACES
+from snipcart_checkout.snipcart import PaymentSession, read_json
+from snipcart_checkout.testing import Line, StandIn, StandInSession, ask_for_methods, ask_for_refund
+from snipcart_checkout.testing.checkout_settings import CheckoutSettings
 
 PUBLIC = "public/custom-payment-gateway"
 
@@ -63,23 +66,22 @@ class TestFixture:
 
     def test_the_way_back_leads_to_the_sites_shop(self, snipcart: StandIn) -> None:
         host = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["SHOP_HOSTS"][0]
-        assert snipcart.session().return_url == f"https://{host}/#/checkout"
+        assert snipcart.session().cart_url == f"https://{host}/#/checkout"
 
     @pytest.mark.parametrize("with_pytest_django", [True, False])
     def test_a_strangers_suite_can_use_it(self, tmp_path: Path, with_pytest_django: bool) -> None:
         (tmp_path / "conftest.py").write_text(STRANGERS_CONFTEST)
         (tmp_path / "test_page.py").write_text(STRANGERS_TEST)
-        switched_off = ["cacheprovider", "randomly", *([] if with_pytest_django else ["django"])]
-        options = [option for plugin in switched_off for option in ("-p", f"no:{plugin}")]
-        clean = {name: text for name, text in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+        options = ["-p", "no:cacheprovider", *(["-p", "pytest_django.plugin"] if with_pytest_django else [])]
+        kept = {name: text for name, text in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-c", "/dev/null", "--rootdir", tmp_path, *options, tmp_path],
             capture_output=True,
             text=True,
             timeout=60,
-            env=clean,
+            env={**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )
-        assert "2 passed" in done.stdout, done.stdout + done.stderr
+        assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 STRANGERS_CONFTEST = """
@@ -101,7 +103,12 @@ from django.conf import settings
 
 def test_during(snipcart):
     assert settings.SNIPCART_CHECKOUT["API_URL"] == snipcart.api_url
-    assert snipcart.session().return_url == "https://mugs.example/#/checkout"
+    assert snipcart.session().cart_url == "https://mugs.example/#/checkout"
+
+def test_with_other_settings(checkout_settings):
+    checkout_settings(API_URL="https://elsewhere.example")
+    assert settings.SNIPCART_CHECKOUT["API_URL"] == "https://elsewhere.example"
+    assert "live" in settings.SNIPCART_CHECKOUT["STORES"]
 
 def test_after():
     assert "API_URL" not in settings.SNIPCART_CHECKOUT
@@ -138,7 +145,7 @@ class TestSessions:
         with StandIn() as snipcart:
             session = snipcart.session(shape=shape)
         assert read(session).invoice.amount == Decimal("12.30")
-        assert read(session).return_url == session.return_url
+        assert read(session).return_url == session.cart_url
 
     def test_a_document_may_hold_what_no_order_would(self, snipcart: StandIn, http: requests.Session) -> None:
         session = snipcart.session(document={"id": 7, "invoice": None})
@@ -159,7 +166,7 @@ class TestSessions:
     def test_a_cart_may_change_while_the_site_asks(self, snipcart: StandIn, http: requests.Session) -> None:
         session = snipcart.session(amount="10")
         ask(http, snipcart, "payment-session", session.public_token)
-        snipcart.meanwhile("payment-session", lambda: snipcart.change(session, amount="20"))
+        snipcart.before("payment-session", lambda: snipcart.change(session, amount="20"))
         answer = ask(http, snipcart, "payment-session", session.public_token)
         assert answer.json()["invoice"]["amount"] == 20
 
@@ -173,8 +180,24 @@ class TestSessions:
         assert ask(http, snipcart, endpoint, second).status_code == 200
         assert ask(http, snipcart, endpoint, "other").status_code == 404
         snipcart.expire(session)
-        assert ask(http, snipcart, endpoint, session.public_token).status_code == 404
-        assert ask(http, snipcart, endpoint, second).status_code == 404
+        assert ask(http, snipcart, endpoint, session.public_token).status_code == 410
+        assert ask(http, snipcart, endpoint, second).status_code == 410
+
+    @pytest.mark.parametrize("status", [410, 401])
+    def test_a_session_may_expire_and_come_back_to_life(
+        self, snipcart: StandIn, http: requests.Session, status: int
+    ) -> None:
+        session = snipcart.session()
+        snipcart.expire(session, status)
+        assert ask(http, snipcart, "payment-session", session.public_token).status_code == status
+        snipcart.revive(session)
+        assert ask(http, snipcart, "payment-session", session.public_token).status_code == 200
+
+    def test_two_sessions_may_be_of_one_cart(self, snipcart: StandIn) -> None:
+        first = snipcart.session()
+        second = snipcart.session(same_cart_as=first)
+        assert read(first).invoice.cart_id == read(second).invoice.cart_id
+        assert first.id != second.id
 
 
 class TestConfirmations:
@@ -351,9 +374,103 @@ class TestTrouble:
         assert ask(http, snipcart, "validate", snipcart.session().public_token).status_code == 200
         assert time.monotonic() - start >= 0.1
 
+    def test_a_reset_is_one_and_records_nothing(self, snipcart: StandIn, http: requests.Session) -> None:
+        session = snipcart.session()
+        snipcart.fail("payment", "reset")
+        with pytest.raises(requests.ConnectionError, match="reset by peer"):
+            tell(http, snipcart, outcome(session))
+        assert session.state == ""
+
+    def test_the_nth_call_may_fail(self, snipcart: StandIn, http: requests.Session) -> None:
+        token = snipcart.session().public_token
+        snipcart.fail("validate", 500, nth=3)
+        assert [ask(http, snipcart, "validate", token).status_code for _ in range(4)] == [200, 200, 500, 200]
+
+    def test_one_session_may_fail(self, snipcart: StandIn, http: requests.Session) -> None:
+        good, bad = snipcart.session(), snipcart.session()
+        snipcart.fail("validate", 500, session=bad)
+        statuses = [ask(http, snipcart, "validate", one.public_token).status_code for one in (good, bad)]
+        assert statuses == [200, 500]
+
+    @pytest.mark.parametrize("fault", ["cut-before", "reset"])
+    def test_a_connection_may_fail_before_anything_was_read(
+        self, snipcart: StandIn, http: requests.Session, fault: str
+    ) -> None:
+        token = snipcart.session().public_token
+        ask(http, snipcart, "validate", token)
+        snipcart.fail("connection", fault)
+        with pytest.raises(requests.ConnectionError):
+            ask(http, snipcart, "validate", token)
+        assert ask(http, snipcart, "validate", token).status_code == 200
+        assert len(snipcart.calls) == 2
+
+    @pytest.mark.parametrize("fault", ["cut-before", "reset"])
+    def test_a_tls_handshake_may_fail(self, fault: str, tmp_path: Path) -> None:
+        authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(server)
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        with StandIn(tls=server) as snipcart:
+            url = f"{snipcart.api_url}/{PUBLIC}/validate?publicToken={snipcart.session().public_token}"
+            snipcart.fail("connection", fault)
+            with pytest.raises(requests.ConnectionError):
+                requests.get(url, verify=str(tmp_path / "ca.pem"), timeout=10)
+            assert requests.get(url, verify=str(tmp_path / "ca.pem"), timeout=10).status_code == 200
+            assert len(snipcart.calls) == 1
+
+    @pytest.mark.parametrize(
+        "fault, amounts",
+        [
+            ("cart-changed", [(20, "eur"), (20, "eur")]),
+            ("cart-changed-after", [(10, "eur"), (20, "eur")]),
+            ("currency-changed", [(10, "usd"), (10, "usd")]),
+        ],
+    )
+    def test_the_shopper_may_change_the_cart_around_a_call(
+        self, snipcart: StandIn, http: requests.Session, fault: str, amounts: list[tuple[int, str]]
+    ) -> None:
+        session = snipcart.session(amount="10", items=1)
+        snipcart.fail("payment-session", fault)
+        answers = [ask(http, snipcart, "payment-session", session.public_token).json() for _ in range(2)]
+        assert [(one["invoice"]["amount"], one["invoice"]["currency"]) for one in answers] == amounts
+
+    def test_the_cart_may_change_just_before_a_confirmation(
+        self, snipcart: StandIn, http: requests.Session
+    ) -> None:
+        session = snipcart.session(amount="10", items=1)
+        snipcart.fail("payment", "cart-changed")
+        assert tell(http, snipcart, outcome(session)).status_code == 200
+        assert session.invoice.amount == 20
+
+    def test_a_session_may_expire_at_a_call(self, snipcart: StandIn, http: requests.Session) -> None:
+        token = snipcart.session().public_token
+        snipcart.fail("payment-session", "session-expired", nth=2)
+        statuses = [ask(http, snipcart, "payment-session", token).status_code for _ in range(3)]
+        assert statuses == [200, 410, 410]
+
+    def test_the_key_of_a_call_may_be_revoked_while_others_work(
+        self, snipcart: StandIn, http: requests.Session
+    ) -> None:
+        session = snipcart.session()
+        snipcart.fail("payment", "key-revoked", times=None)
+        keys = ("first", "first", "second")
+        statuses = [tell(http, snipcart, outcome(session), key=key).status_code for key in keys]
+        assert statuses == [401, 401, 200]
+
+    def test_a_refused_repeat_waits_for_a_repeat(self, snipcart: StandIn, http: requests.Session) -> None:
+        session = snipcart.session()
+        snipcart.fail("payment", "repeat-refused")
+        statuses = [tell(http, snipcart, outcome(session)).status_code for _ in range(3)]
+        assert statuses == [200, 400, 200]
+
+    def test_every_fault_has_words_and_a_place(self) -> None:
+        for name, fault in FAULTS.items():
+            assert str(fault.words), name
+            assert not str(fault.words).isdigit(), name
+            assert set(fault.places) <= PLACES.keys(), name
+
     @pytest.mark.parametrize("endpoint, fault", [("validate", "explode"), ("session", "hang")])
     def test_a_slip_of_the_pen_is_told(self, snipcart: StandIn, endpoint: str, fault: str) -> None:
-        with pytest.raises(ValueError, match="stand-in; it has"):
+        with pytest.raises(ValueError, match="it has"):
             snipcart.fail(endpoint, fault)
 
     def test_a_stopped_stand_in_refuses_connections_and_comes_back(
@@ -375,6 +492,111 @@ class TestTrouble:
         assert time.monotonic() - start < 5
 
 
+class TestHooks:
+    def test_something_happens_before_the_nth_call(self, snipcart: StandIn, http: requests.Session) -> None:
+        session = snipcart.session(amount="10")
+        snipcart.before("payment-session", lambda: snipcart.change(session, amount="20"), nth=3)
+        answers = [ask(http, snipcart, "payment-session", session.public_token).json() for _ in range(3)]
+        assert [one["invoice"]["amount"] for one in answers] == [10, 10, 20]
+
+    def test_something_happens_after_a_call_was_obeyed(
+        self, snipcart: StandIn, http: requests.Session
+    ) -> None:
+        session = snipcart.session(amount="10")
+        snipcart.after("payment-session", lambda: snipcart.change(session, amount="20"))
+        answers = [ask(http, snipcart, "payment-session", session.public_token).json() for _ in range(2)]
+        assert [one["invoice"]["amount"] for one in answers] == [10, 20]
+
+    def test_before_and_after_a_confirmation_is_recorded(
+        self, snipcart: StandIn, http: requests.Session
+    ) -> None:
+        session, seen = snipcart.session(), []
+        snipcart.before("payment", lambda: seen.append(session.state))
+        snipcart.after("payment", lambda: seen.append(session.state))
+        tell(http, snipcart, outcome(session))
+        assert seen == ["", "processed"]
+
+    @pytest.mark.parametrize("times, expected", [(1, 1), (2, 2), (None, 4)])
+    def test_as_often_as_it_was_wished(
+        self, snipcart: StandIn, http: requests.Session, times: int | None, expected: int
+    ) -> None:
+        token, seen = snipcart.session().public_token, []
+        snipcart.before("validate", lambda: seen.append(1), times=times)
+        for _ in range(4):
+            ask(http, snipcart, "validate", token)
+        assert len(seen) == expected
+
+    def test_a_hook_and_a_fault_may_meet_at_one_call(self, snipcart: StandIn, http: requests.Session) -> None:
+        session, seen = snipcart.session(), []
+        snipcart.fail("payment", "cut-after")
+        snipcart.after("payment", lambda: seen.append(session.state))
+        with pytest.raises(requests.ConnectionError):
+            tell(http, snipcart, outcome(session))
+        assert seen == ["processed"]
+
+    def test_a_call_may_cause_another_one(self, snipcart: StandIn, http: requests.Session) -> None:
+        token, statuses = snipcart.session().public_token, []
+        snipcart.before(
+            "payment-session",
+            lambda: statuses.append(ask(requests.Session(), snipcart, "validate", token).status_code),
+        )
+        statuses.append(ask(http, snipcart, "payment-session", token).status_code)
+        assert statuses == [200, 200]
+
+    def test_a_hook_that_fails_fails_the_test(self) -> None:
+        def fail() -> None:
+            raise LookupError("not there")
+
+        def call() -> None:
+            with StandIn() as snipcart:
+                snipcart.before("validate", fail)
+                with pytest.raises(requests.ConnectionError):
+                    requests.get(f"{snipcart.api_url}/{PUBLIC}/validate", timeout=10)
+
+        with pytest.raises(LookupError, match="not there"):
+            call()
+
+
+class TestCheckoutSettings:
+    def test_a_part_changes_and_the_rest_stays(self, checkout_settings: CheckoutSettings) -> None:
+        before = django_settings.SNIPCART_CHECKOUT
+        checkout_settings(PUBLIC_URL="https://pay.example", stores={"live": {"MODE": "test"}})
+        after = django_settings.SNIPCART_CHECKOUT
+        assert after["PUBLIC_URL"] == "https://pay.example"
+        assert after["STORES"]["live"] == {**before["STORES"]["live"], "MODE": "test"}
+        assert "MODE" not in before["STORES"]["live"]
+
+    def test_the_stand_in_stays_where_it_is(
+        self, checkout_settings: CheckoutSettings, snipcart: StandIn
+    ) -> None:
+        checkout_settings(PUBLIC_URL="https://pay.example")
+        assert django_settings.SNIPCART_CHECKOUT["API_URL"] == snipcart.api_url
+
+    def test_a_method_and_its_store_need_no_nesting(self, checkout_settings: CheckoutSettings) -> None:
+        changed = checkout_settings.method("acme_card", currencies=["EUR"])["STORES"]["live"]["METHODS"]
+        assert changed["acme_card"]["CURRENCIES"] == ["EUR"]
+        assert changed["acme_card"]["NAME"] == "Credit card"
+        assert checkout_settings.store(mode="test")["STORES"]["live"]["MODE"] == "test"
+
+    def test_a_dict_can_be_replaced_and_removed(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.set("STORES.live.METHODS", {"other": {}})
+        assert checkout_settings()["STORES"]["live"]["METHODS"] == {"other": {}}
+        assert "API_KEYS" not in checkout_settings.remove("STORES.live.API_KEYS")["STORES"]["live"]
+        with pytest.raises(KeyError):
+            checkout_settings.remove("STORES.live.API_KEYS")
+
+    def test_among_several_stores_one_is_named(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(STORES={"second": {}})
+        with pytest.raises(ValueError, match="name the store"):
+            checkout_settings.store(MODE="test")
+        assert checkout_settings.store("second", MODE="test")["STORES"]["second"] == {"MODE": "test"}
+
+    @pytest.mark.parametrize("_time", [1, 2])
+    def test_afterwards_all_is_as_it_was(self, checkout_settings: CheckoutSettings, _time: int) -> None:
+        assert "TOTAL_TIMEOUT" not in django_settings.SNIPCART_CHECKOUT
+        checkout_settings(TOTAL_TIMEOUT=1.0)
+
+
 class TestRecords:
     def test_a_call_is_kept_as_it_came(self, snipcart: StandIn, http: requests.Session) -> None:
         session = snipcart.session()
@@ -386,8 +608,8 @@ class TestRecords:
 
     def test_calls_to_nowhere_are_kept_too(self, snipcart: StandIn, http: requests.Session) -> None:
         assert http.get(f"{snipcart.api_url}/elsewhere", timeout=10).status_code == 404
-        assert http.put(f"{snipcart.api_url}/{PUBLIC}/validate", timeout=10).status_code == 404
-        assert [call.endpoint for call in snipcart.calls] == ["", ""]
+        assert http.put(f"{snipcart.api_url}/{PUBLIC}/validate", timeout=10).status_code == 405
+        assert [call.endpoint for call in snipcart.calls] == ["", "validate"]
 
     def test_a_process_can_be_told_where_it_is(self, snipcart: StandIn) -> None:
         script = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).status)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -10,15 +11,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import django
 import polib
 import pytest
 from babel import Locale
 from django.utils import translation
-from django.utils.translation import gettext, to_locale
+from django.utils.translation import gettext as django_gettext
+from django.utils.translation import gettext_lazy, pgettext, to_locale
 
-from snipcart_checkout.backends.names import METHOD_NAMES
-from snipcart_checkout.declines import decline_text
-from snipcart_checkout.languages import LANGUAGES
+from snipcart_checkout.conf.method_names import METHOD_NAMES, to_translated_name
+from snipcart_checkout.conf.translation import CONTEXT, gettext
+from snipcart_checkout.presentation.declines import decline_text
+from snipcart_checkout.presentation.languages import LANGUAGES
 
 ROOT = Path(__file__).parent.parent
 LOCALES = ROOT / "snipcart_checkout" / "locale"
@@ -37,6 +41,7 @@ def load_script() -> ModuleType:
 script = load_script()
 
 
+@functools.cache
 def catalogue(locale: str) -> polib.POFile:
     return polib.pofile(str(LOCALES / locale / "LC_MESSAGES" / "django.po"))
 
@@ -99,6 +104,17 @@ def test_french_sets_tall_punctuation_off_by_spaces_that_do_not_break() -> None:
         assert not re.search(r"[^\u00a0\d]:|«[^\u00a0]|[^\u00a0]»", text), text
 
 
+def test_no_template_decides_about_the_space_before_a_colon() -> None:
+    """The header lines that the sandbox shows are HTTP's, and in no language."""
+    a_text = re.compile(r"{% blocktranslate.*?{% endblocktranslate %}", re.DOTALL)
+    odd = [
+        (path.name, found)
+        for path in (ROOT / "snipcart_checkout").rglob("templates/**/*.html")
+        for found in re.findall(r"(?:}}|%}|</\w+>)\s*[:;!?].*", a_text.sub("", path.read_text()))
+    ]
+    assert odd == [("activity.html", "}}: {{ value }}")]
+
+
 @pytest.mark.parametrize("locale", ["ja", "zh_Hans", "zh_Hant"])
 def test_punctuation_between_ideographs_is_of_full_width(locale: str) -> None:
     wide = r"[\u3040-\u30ff\u4e00-\u9fff]"
@@ -137,8 +153,15 @@ def test_django_finds_the_translation_of_a_language(code: str) -> None:
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 def test_the_usual_names_of_methods_are_translated(code: str) -> None:
-    with translation.override(code):
-        assert [gettext(name) for name in METHOD_NAMES] == [expected(code, name) for name in METHOD_NAMES]
+    for given in (str, gettext_lazy):
+        names = [to_translated_name(given(name)) for name in METHOD_NAMES]
+        with translation.override(code):
+            assert list(map(str, names)) == [expected(code, name) for name in METHOD_NAMES]
+
+
+def test_another_name_of_a_method_is_shown_as_it_is() -> None:
+    with translation.override("fr"):
+        assert str(to_translated_name("Acme card")) == "Acme card"
 
 
 def test_the_docs_name_the_usual_names_of_methods() -> None:
@@ -267,6 +290,30 @@ def test_what_only_merchants_read_is_for_french_alone(
     assert {entry.msgid for entry in collected} == strings
 
 
+def test_the_context_that_translation_functions_add_is_collected(tmp_path: Path) -> None:
+    root = tmp_path / "app"
+    (root / "conf").mkdir(parents=True)
+    (root / "conf" / "translation.py").write_text('CONTEXT: Final = "ours"\n')
+    (root / "pages.py").write_text(
+        "from app.conf.translation import gettext_lazy as _, ngettext\n"
+        '_("Größe"), _(\n    "Thanks "\n    "again"\n)\n'
+        'ngettext("one", "many", 2)\n'
+    )
+    (root / "other.py").write_text('from django.utils.translation import gettext as _\n_("Plain")\n')
+    (root / "locale" / "fr" / "LC_MESSAGES").mkdir(parents=True)
+    (root / "locale" / "fr" / "LC_MESSAGES" / "django.po").write_text(HEADER)
+
+    copy = script.collected(root, tmp_path / "scratch")
+
+    collected = polib.pofile(str(copy / "locale" / "fr" / "LC_MESSAGES" / "django.po"))
+    assert {(entry.msgctxt, entry.msgid) for entry in collected} == {
+        ("ours", "Größe"),
+        ("ours", "Thanks again"),
+        ("ours", "one"),
+        (None, "Plain"),
+    }
+
+
 def test_collecting_changes_nothing_when_nothing_changed(package: Path, tmp_path: Path) -> None:
     script.collect(package, tmp_path / "first")
     files = {path: path.read_bytes() for path in package.rglob("django.*o")}
@@ -279,3 +326,66 @@ def test_collecting_changes_nothing_when_nothing_changed(package: Path, tmp_path
 def test_an_account_number_is_not_turned_round_between_words_from_right_to_left(locale: str) -> None:
     # Groups of digits that follow an Arabic or Hebrew word would change places; a left-to-right mark keeps them.
     assert dict(texts(locale))["{label}: {value}"] == "0: \N{LEFT-TO-RIGHT MARK}0"
+
+
+# One gettext domain is shared by all apps of a site.
+
+
+CONTEXTS = {CONTEXT, "snipcart_sandbox"}
+
+
+@pytest.fixture
+def hosts_words(settings: Any, tmp_path: Path) -> str:
+    """A site whose own catalogue, first of all in Django's eyes, holds every text of ours without a context."""
+    text = "du site"
+    entries = [polib.POEntry(msgid=entry.msgid, msgstr=text) for entry in catalogue("fr")]
+    path = tmp_path / "fr" / "LC_MESSAGES" / "django.mo"
+    path.parent.mkdir(parents=True)
+    po = polib.pofile(HEADER)
+    po.extend(entries)
+    po.save_as_mofile(str(path))
+    settings.LOCALE_PATHS = [tmp_path]
+    return text
+
+
+@pytest.mark.parametrize("locale", TRANSLATED)
+def test_every_string_carries_a_context_of_ours(locale: str) -> None:
+    without = {
+        entry.msgid for entry in catalogue(locale) if (entry.msgctxt or "").partition(": ")[0] not in CONTEXTS
+    }
+    assert without == set()
+
+
+def test_the_sites_words_do_not_replace_ours(hosts_words: str) -> None:
+    with translation.override("fr"):
+        assert django_gettext("Total to pay") == hosts_words
+        for entry in catalogue("fr"):
+            if not entry.msgid_plural:
+                assert pgettext(entry.msgctxt, entry.msgid) == entry.msgstr
+
+
+def test_our_words_do_not_replace_the_sites(hosts_words: str) -> None:
+    with translation.override("fr"):
+        ours = {entry.msgid for entry in catalogue("fr")}
+        assert {django_gettext(msgid) for msgid in ours} == {hosts_words}
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_our_words_do_not_replace_djangos(code: str) -> None:
+    root = Path(django.__file__).parent
+    folders = [root / "conf" / "locale", *(root / "contrib" / app / "locale" for app in ("admin", "auth"))]
+    files = [folder / to_locale(code) / "LC_MESSAGES" / "django.mo" for folder in folders]
+    djangos: dict[str, set[str]] = {}
+    for entry in (entry for file in files if file.exists() for entry in polib.mofile(str(file))):
+        if entry.msgid and not entry.msgctxt and not entry.msgid_plural:
+            djangos.setdefault(entry.msgid, set()).add(entry.msgstr)
+    with translation.override(code):
+        changed = [msgid for msgid, texts in djangos.items() if django_gettext(msgid) not in texts]
+    assert len(djangos) > 100
+    assert changed == []
+
+
+def test_a_method_is_named_in_the_sites_word_where_the_site_has_one(hosts_words: str) -> None:
+    with translation.override("fr"):
+        assert str(to_translated_name(gettext_lazy("Card"))) == hosts_words
+        assert str(to_translated_name("Card")) == "Carte bancaire"

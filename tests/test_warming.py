@@ -20,13 +20,16 @@ values["SNIPCART_CHECKOUT"]["STORES"]["live"]["METHODS"] = {
     name: {"BACKEND": path, "NAME": name} for name, path in {
         "shop_card": "snipcart_checkout.backends.stripe.StripeBackend",
         "shop_lost": "nowhere.at.all",
-        "shop_broken": "tests.broken_backend.Backend",
+        "shop_broken": "tests.support.broken_backend.Backend",
     }.items()
 }
 settings.configure(**values)
 import django
 django.setup()
-print("stripe" in sys.modules, "snipcart_checkout.urls" in sys.modules)
+from django.template import engines
+(cached,) = engines["django"].engine.template_loaders
+templates = [name for name in cached.get_template_cache if "snipcart_checkout/" in name]
+print("stripe" in sys.modules, "snipcart_checkout.urls" in sys.modules, len(templates) > 5)
 """
 
 
@@ -39,8 +42,8 @@ def start(module: str) -> str:
 
 @pytest.mark.parametrize("server", ["django.core.wsgi", "django.core.asgi"])
 def test_a_server_loads_the_pages_and_every_backend_that_can_be_loaded(server: str) -> None:
-    assert start(server) == "True True"
+    assert start(server) == "True True True"
 
 
 def test_a_command_loads_none_of_them() -> None:
-    assert start("django.core.management") == "False False"
+    assert start("django.core.management") == "False False False"

@@ -5,7 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("checkout/", include("snipcart_checkout.urls")),
-    path("gallery/", include("snipcart_checkout.gallery.urls")),
+    path("gallery/", include("snipcart_checkout.contrib.gallery.urls")),
     path("sandbox/", include("snipcart_checkout.sandbox.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import requests
 from django.core.checks import CheckMessage, Error
+from django.utils.translation import gettext_lazy as _
 
 from example_project.piggypay.signing import is_genuine
 from snipcart_checkout.backends.base import (
@@ -37,6 +38,9 @@ class PiggyPayBackend(PaymentBackend):
     Nothing here catches an exception of ``requests``: it means that we do not know, and so it says.
     """
 
+    pay_label = _("Continue to PiggyPay")
+    description = _("You approve the payment at PiggyPay and come back here.")
+    processed_by = "PiggyPay"
     supports_refund = True
     supports_partial_refund = True
     can_lookup = True

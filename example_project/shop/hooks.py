@@ -19,13 +19,10 @@ def methods_for(methods: Sequence[Any], invoice: Any, store: Any) -> list[Any]:
 
 
 def page_context(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
-    """CONTEXT: whom to ask about an order."""
-    return {
-        "help_text": _("hello@shop.example, every day from 9 to 18"),
-        "help_url": "mailto:hello@shop.example",
-    }
+    """CONTEXT: whom to ask about an order. Asked for every page, also where there is no order (session is None)."""
+    return {"help_text": _("hello@shop.example, every day from 9 to 18")}
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:
     """A context processor, for every template of the project: the shop's name, and whether its theme is on."""
-    return {"shop_name": "The Paper Lantern", "themed": request.COOKIES.get("theme") == "on"}
+    return {"shop_name": "The Paper Lantern", "themed": request.COOKIES.get("theme") != "off"}

@@ -30,6 +30,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "products": [_product(key, value) for key, value in PRODUCTS.items()],
             "sales": Sale.objects.all()[:5],
+            "is_losing": "lost" in request.GET,
         },
     )
 
@@ -45,7 +46,7 @@ def _product(identifier: str, product: dict[str, Any]) -> dict[str, str]:
 def switch_theme(request: HttpRequest) -> HttpResponse:
     """Put the shop's theme onto the checkout pages, or take it off, to see both."""
     answer = redirect("home")
-    themed = request.COOKIES.get("theme") == "on"
+    themed = request.COOKIES.get("theme") != "off"
     answer.set_cookie("theme", "off" if themed else "on", samesite="Lax")
     return answer
 

@@ -2,7 +2,5 @@
 
 from __future__ import annotations
 
-from snipcart_checkout.admin.parts import ConfirmationAdmin, RefundAdmin
 from snipcart_checkout.admin.payments import PaymentAdmin
-
-__all__ = ["ConfirmationAdmin", "PaymentAdmin", "RefundAdmin"]
+from snipcart_checkout.admin.refunds import ConfirmationAdmin, RefundAdmin

@@ -8,22 +8,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import messages
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from snipcart_checkout import services
-from snipcart_checkout.admin.forms import ActionForm, RefundForm, ResolveRefundForm, ResolveReviewForm
-from snipcart_checkout.admin.words import money
-from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain
+from snipcart_checkout.admin.formatting import money
+from snipcart_checkout.admin.forms import (
+    ActionForm,
+    GivenBackForm,
+    ReceivedForm,
+    RefundForm,
+    ResolveRefundForm,
+    ResolveReviewForm,
+    SeenForm,
+)
+from snipcart_checkout.conf.translation import gettext as _
+from snipcart_checkout.conf.translation import gettext_lazy
+from snipcart_checkout.exceptions import ProviderBusy, RefundNotPossible, RefundUnknown
 from snipcart_checkout.models import Confirmation, Payment, Refund
-from snipcart_checkout.services.asking import backend_of
-from snipcart_checkout.services.attention import payments_needing_person
-from snipcart_checkout.services.staff import awaits_money, untold
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
-
-__all__ = ["PAYMENT_ACTIONS", "REFUND_ACTIONS", "Result", "StaffAction"]
 
 _State = Payment.State
 
@@ -77,10 +80,10 @@ class _Settle(StaffAction):
     permission = "settle_payment"
 
     def warning(self, rows: Sequence[Payment]) -> str:
-        if not any(_reports_by_itself(payment) for payment in rows):
+        if not any(map(services.can_look_up, rows)):
             return ""
         return _(
-            "A provider will report what comes of this by itself. Overrule it only if you know that it never will."
+            "The provider will report the outcome by itself. Override it only if you know that it never will."
         )
 
 
@@ -88,32 +91,56 @@ class _MarkReceived(_Settle):
     name = "mark_received"
     label = gettext_lazy("Mark as received")
     explanation = gettext_lazy(
-        "The whole amount has arrived. Snipcart is told that the payment is processed."
+        "The money has arrived. With the whole amount Snipcart is notified that the payment is processed."
     )
 
     def fits(self, row: Payment) -> bool:
-        return awaits_money(row)
+        return services.can_be_received(row)
+
+    def form(self, rows: Sequence[Payment], data: Any = None) -> ActionForm:
+        return ReceivedForm(data, rows=rows)
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
-        if not services.mark_received(row, by=by):
-            return _waits_no_more(row)
+        if answers.get("version", row.version) != row.version:
+            # The page was sent twice, or somebody else was faster: this amount was decided without knowing of that.
+            return _changed_meanwhile()
+        units, day = answers.get("amount"), answers["received_on"]
+        if not services.mark_received(row, by=by, units=units, received_on=day, note=answers["note"]):
+            return _no_longer_pending(row)
+        if services.can_be_received(row):
+            return _describe_part(row, units)
         if row.state == _State.REVIEW:
-            return _not_done(_("Marked as received, but another payment of the same order is live or paid."))
-        return _done(_("Marked as received. %(told)s") % {"told": _whether_told(row)})
+            return _not_done(
+                _("Received, and it needs review: another payment of the same order is paid or still open.")
+            )
+        return _done(_("Marked as received. %(delivery)s") % {"delivery": _describe_delivery(row)})
 
 
-class _MarkLapsed(_Settle):
-    name = "mark_lapsed"
-    label = gettext_lazy("Mark as lapsed")
-    explanation = gettext_lazy("The money will not come. Snipcart is told that the payment is invalidated.")
+class _MarkExpired(_Settle):
+    name = "mark_expired"
+    label = gettext_lazy("Mark as expired")
+    explanation = gettext_lazy(
+        "The money will not arrive. Snipcart is notified that the payment is invalidated."
+    )
 
     def fits(self, row: Payment) -> bool:
-        return row.state == _State.WAITING
+        return row.state == _State.PENDING
+
+    def warning(self, rows: Sequence[Payment]) -> str:
+        in_part = [row for row in rows if services.get_missing_minor_units(row) < row.minor_units]
+        if not in_part:
+            return super().warning(rows)
+        return _("A part of the money was received. Give it back, or record the rest when it arrives.")
+
+    def form(self, rows: Sequence[Payment], data: Any = None) -> ActionForm:
+        return SeenForm(data, rows=rows)
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
-        if services.mark_lapsed(row, by=by):
-            return _done(_("Marked as lapsed. %(told)s") % {"told": _whether_told(row)})
-        return _waits_no_more(row)
+        if not _is_as_seen(row, answers):
+            return _changed_meanwhile()
+        if services.mark_expired(row, by=by):
+            return _done(_("Marked as expired. %(delivery)s") % {"delivery": _describe_delivery(row)})
+        return _no_longer_pending(row)
 
 
 class _RefundPayment(StaffAction):
@@ -121,92 +148,124 @@ class _RefundPayment(StaffAction):
     permission = "refund_payment"
     label = gettext_lazy("Refund")
     explanation = gettext_lazy(
-        "The money goes back the way it came. Snipcart learns nothing of it: write it down there, too."
+        "The money goes back the way it came. Snipcart is not notified: refund on Snipcart's dashboard "
+        "instead where you can."
     )
     one_at_a_time = True
 
     def fits(self, row: Payment) -> bool:
-        return row.refundable_minor_units > 0
+        return row.refundable_minor_units > 0 and services.supports_refund(row)
 
     def form(self, rows: Sequence[Payment], data: Any = None) -> ActionForm:
         return RefundForm(data, rows=rows)
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
-        if answers["asked"] != row.refunds_asked:
+        if answers["asked"] != row.refunds_requested:
             # The page was sent twice, or somebody else was faster: this amount was decided without knowing of that.
-            return _not_done(_("A refund was asked for since you opened the page, so nothing was done."))
+            return _not_done(_("A refund was requested after you opened the page, so nothing was done."))
         known = set(row.refunds.values_list("pk", flat=True))
         try:
-            refund = services.refund_payment(row, answers["amount"], asked_by=f"staff {by}")
+            refund = services.refund_by_staff(row, answers["amount"], by=by)
         except RefundNotPossible as error:
             return Result(level=messages.ERROR, text=str(error))
-        except RefundUncertain as error:
+        except RefundUnknown as error:
             return _not_done(str(error))
+        except ProviderBusy:
+            return _not_done(_("The payment provider is busy. Nothing was sent; try again in a minute."))
         if refund.pk in known:
             return _not_done(
                 _(
-                    "The same amount was refunded less than a minute ago, so nothing was done. "
-                    "Wait a minute if you mean to refund it once more."
+                    "The same amount was refunded less than ten minutes ago, so nothing was done. Wait ten "
+                    "minutes if you want to refund it again."
                 )
             )
         return _done(_("%(amount)s was refunded.") % {"amount": money(answers["amount"], row.currency)})
 
 
-class _TellAgain(StaffAction):
-    name = "tell_again"
-    permission = "tell_payment"
-    label = gettext_lazy("Tell Snipcart again")
-    explanation = gettext_lazy("What Snipcart has not heard is sent to it now.")
+class _MarkGivenBack(StaffAction):
+    name = "mark_given_back"
+    permission = "refund_payment"
+    label = gettext_lazy("Mark as given back")
+    explanation = gettext_lazy(
+        "The money went back without the payment provider, for example by a transfer of your own. Nothing is sent to "
+        "anybody. Refund the same amount on Snipcart's dashboard afterwards: it is recognised as this one, and "
+        "Snipcart knows of it."
+    )
+    one_at_a_time = True
 
     def fits(self, row: Payment) -> bool:
-        return bool(untold(row))
+        return row.kept_minor_units > 0
+
+    def form(self, rows: Sequence[Payment], data: Any = None) -> ActionForm:
+        return GivenBackForm(data, rows=rows)
+
+    def warning(self, rows: Sequence[Payment]) -> str:
+        if not any(map(services.supports_refund, rows)):
+            return ""
+        return _(
+            "The payment provider can refund this payment. Mark it only if the money has gone back already."
+        )
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
-        for confirmation in untold(row):
-            services.tell_again(confirmation, by=by)
-        text = _whether_told(row)
-        return _not_done(text) if untold(row) else _done(text)
+        units, day = answers["amount"], answers["given_back_on"]
+        is_as_seen = answers["asked"] == row.refunds_requested
+        if not is_as_seen or not services.mark_given_back(
+            row, units, by=by, given_back_on=day, note=answers["note"]
+        ):
+            return _not_done(_("A refund was requested after you opened the page, so nothing was done."))
+        amount = money(units, row.captured_currency)
+        return _done(_("%(amount)s was marked as given back.") % {"amount": amount})
+
+
+class _Redeliver(StaffAction):
+    name = "redeliver"
+    permission = "redeliver_payment"
+    label = gettext_lazy("Resend to Snipcart")
+    explanation = gettext_lazy("What was not delivered to Snipcart is sent again now.")
+
+    def fits(self, row: Payment) -> bool:
+        return bool(services.list_undelivered(row))
+
+    def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
+        for confirmation in services.list_undelivered(row):
+            services.redeliver(confirmation, by=by)
+        text = _describe_delivery(row)
+        return _not_done(text) if services.list_undelivered(row) else _done(text)
 
 
 class _ResolveReview(StaffAction):
     name = "resolve_review"
     permission = "resolve_payment"
     label = gettext_lazy("Resolve the review")
-    explanation = gettext_lazy("Say what you found out; what nobody says stays as it is.")
+    explanation = gettext_lazy("Record what you found. What you do not change stays as it is.")
     choices: ClassVar[Mapping[str, _StrPromise]] = {
-        "paid": gettext_lazy("The money was taken: it is paid, and Snipcart is told so"),
-        "declined": gettext_lazy("No money was taken: it is declined"),
-        "closed": gettext_lazy("It is settled elsewhere: leave everything as it is and ask no more"),
+        "paid": gettext_lazy("The money was taken: the payment is paid, and Snipcart is notified"),
+        "declined": gettext_lazy("No money was taken: the payment is declined"),
+        "closed": gettext_lazy("It is settled elsewhere: leave everything as it is and close the case"),
     }
 
     def fits(self, row: Payment) -> bool:
-        return bool(self.possible(row))
-
-    def possible(self, row: Payment) -> set[str]:
-        """Return how the review of a payment may end."""
-        open_ = row.state in {_State.REVIEW, _State.UNKNOWN}
-        needed = payments_needing_person().filter(pk=row.pk).exists()
-        return {
-            *({"paid"} if open_ else ()),
-            *({"declined"} if open_ and not row.captured_at else ()),
-            *({"closed"} if needed else ()),
-        }
+        return bool(services.list_resolutions(row))
 
     def form(self, rows: Sequence[Payment], data: Any = None) -> ActionForm:
-        possible = set.intersection(*map(self.possible, rows))
+        possible = set.intersection(*(set(services.list_resolutions(row)) for row in rows))
         choices = [(value, label) for value, label in self.choices.items() if value in possible]
         return ResolveReviewForm(data, rows=rows, choices=choices)
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
+        if not _is_as_seen(row, answers):
+            # What is decided about may have become another case, or another amount, than the page showed.
+            return _changed_meanwhile()
         resolution = answers["resolution"]
         if not services.resolve_review(row, resolution, note=answers["note"], by=by):
             return _not_done(
                 _(
-                    "That is not possible, or no more. A payment whose order is paid by another one can only be refunded."
+                    "That is not possible, or no longer. If another payment has paid the order, this one "
+                    "can only be refunded."
                 )
             )
-        told = _whether_told(row) if resolution != "closed" else ""
-        return _done(_("Resolved. %(told)s") % {"told": told})
+        delivery = _describe_delivery(row) if resolution != "closed" else ""
+        return _done(_("Resolved. %(delivery)s") % {"delivery": delivery})
 
 
 class _ResolveRefund(StaffAction):
@@ -214,11 +273,11 @@ class _ResolveRefund(StaffAction):
     permission = "resolve_payment"
     label = gettext_lazy("Resolve the review")
     explanation = gettext_lazy(
-        "Look the refund up at the provider, by its id or its amount, and say what you found."
+        "Look the refund up at the provider, by its id or its amount, and record what you found."
     )
 
     def fits(self, row: Refund) -> bool:
-        return row.state == Refund.State.REVIEW
+        return services.can_resolve_refund(row)
 
     def form(self, rows: Sequence[Refund], data: Any = None) -> ActionForm:
         return ResolveRefundForm(data, rows=rows)
@@ -227,26 +286,34 @@ class _ResolveRefund(StaffAction):
         was_made = answers["resolution"] == "made"
         if services.resolve_refund(row, was_made=was_made, note=answers["note"], by=by):
             return _done(_("Resolved."))
-        return _not_done(_("It is in review no more, so nothing was done."))
+        return _not_done(_("It no longer needs review, so nothing was done."))
 
 
-def _reports_by_itself(payment: Payment) -> bool:
-    try:
-        return backend_of(payment).can_lookup
-    except Exception:  # configured no more, or broken: then nobody reports
-        return False
+def _is_as_seen(row: Payment, answers: Mapping[str, Any]) -> bool:
+    """Return whether nothing has happened to a payment since the page was made that asks about it."""
+    return bool(answers["seen"].get(str(row.pk)) == str(services.count_events(row)))
 
 
-def _whether_told(payment: Payment) -> str:
-    statuses = {confirmation.status for confirmation in untold(payment)}
+def _changed_meanwhile() -> Result:
+    return _not_done(_("The payment was changed after you opened the page, so nothing was done."))
+
+
+def _describe_part(payment: Payment, units: Any) -> Result:
+    missing = services.get_missing_minor_units(payment)
+    amounts = {"part": money(units, payment.currency), "missing": money(missing, payment.currency)}
+    return _done(_("%(part)s was noted as received; %(missing)s is missing.") % amounts)
+
+
+def _describe_delivery(payment: Payment) -> str:
+    statuses = {confirmation.status for confirmation in services.list_undelivered(payment)}
     if Confirmation.Status.REVIEW in statuses:
         return _("Snipcart refused to record it.")
     if statuses:
-        return _("Snipcart was not reached; it will be told as soon as it can be.")
-    return _("Snipcart was told.") if payment.confirmations.exists() else ""
+        return _("Snipcart could not be reached; it will be notified as soon as possible.")
+    return _("Snipcart was notified.") if payment.confirmations.exists() else ""
 
 
-def _waits_no_more(payment: Payment) -> Result:
+def _no_longer_pending(payment: Payment) -> Result:
     payment.refresh_from_db()
     return _not_done(
         _("Nothing was done: the payment is “%(state)s”.") % {"state": payment.get_state_display()}
@@ -255,9 +322,10 @@ def _waits_no_more(payment: Payment) -> Result:
 
 PAYMENT_ACTIONS: Final[Sequence[StaffAction]] = (
     _MarkReceived(),
-    _MarkLapsed(),
+    _MarkExpired(),
     _RefundPayment(),
-    _TellAgain(),
+    _MarkGivenBack(),
+    _Redeliver(),
     _ResolveReview(),
 )
 REFUND_ACTIONS: Final[Sequence[StaffAction]] = (_ResolveRefund(),)

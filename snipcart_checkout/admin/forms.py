@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,13 +13,12 @@ from django.contrib.admin.widgets import AdminRadioSelect, AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.formats import get_format
-from django.utils.translation import gettext_lazy as _
 
-from snipcart_checkout.admin.words import money
+from snipcart_checkout import services
+from snipcart_checkout.admin.formatting import money
+from snipcart_checkout.conf.translation import gettext_lazy as _
 from snipcart_checkout.models import Payment
-from snipcart_checkout.money import UnpayableAmount, amount_of, decimals, minor_units
-
-__all__ = ["ActionForm", "RefundForm", "ResolveRefundForm", "ResolveReviewForm", "read_amount"]
+from snipcart_checkout.snipcart.money import UnpayableAmount, get_decimals, to_amount, to_minor_units
 
 _AMOUNT: Final = re.compile(r"(\d+)(?:([.,٫])(\d+))?")
 _RADIO: Final = AdminRadioSelect(attrs={"class": "radiolist"})
@@ -34,11 +34,11 @@ def read_amount(text: str, currency: str) -> int:
     found = _AMOUNT.fullmatch(_SPACING.sub("", text))
     whole, separator, fraction = found.groups(default="") if found else ("", "", "")
     groups_here = separator == get_format("THOUSAND_SEPARATOR") != get_format("DECIMAL_SEPARATOR")
-    if len(fraction) > decimals(currency) or (groups_here and len(fraction) == 3):
+    if len(fraction) > get_decimals(currency) or (groups_here and len(fraction) == 3):
         raise UnpayableAmount("the amount has more decimals than its currency")
     if not whole:
         raise UnpayableAmount("the amount is not a number")
-    return minor_units(Decimal(f"{whole}.{fraction or 0}"), currency)
+    return to_minor_units(Decimal(f"{whole}.{fraction or 0}"), currency)
 
 
 class ActionForm(forms.Form):
@@ -47,6 +47,68 @@ class ActionForm(forms.Form):
     def __init__(self, data: Any = None, *, rows: Sequence[Model]) -> None:
         super().__init__(data, label_suffix="")
         self.rows = rows
+
+
+class SeenForm(ActionForm):
+    """Asks nothing, and notes how much had happened to each of the rows when the page was made."""
+
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, rows: Sequence[Payment]) -> None:
+        super().__init__(data, rows=rows)
+        self.fields["seen"].initial = " ".join(f"{row.pk}:{services.count_events(row)}" for row in rows)
+
+    def clean_seen(self) -> dict[str, str]:
+        """Return the number of events, as text, by the reference of the row."""
+        return dict(part.partition(":")[::2] for part in self.cleaned_data["seen"].split())
+
+
+class ReceivedForm(ActionForm):
+    """Asks when money arrived and, of one payment, how much; it notes which version of the payment the page showed."""
+
+    received_on = forms.DateField(
+        label=_("Received on"),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text=_("The day on which the money arrived, as the account shows it."),
+    )
+    amount = forms.CharField(label=_("Amount received"), max_length=40)
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=1000,
+        required=False,
+        widget=AdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("For example the number of the bank statement."),
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, rows: Sequence[Payment]) -> None:
+        super().__init__(data, rows=rows)
+        self.fields["received_on"].initial = services.get_today()
+        if len(rows) > 1:
+            del self.fields["amount"], self.fields["version"]
+            return
+        (self.payment,) = rows
+        self.missing = services.get_missing_minor_units(self.payment)
+        self.fields["version"].initial = self.payment.version
+        _ask_for_amount(
+            self.fields["amount"],
+            self.missing,
+            self.payment.currency,
+            _("%(amount)s is missing. A smaller amount is noted as a part, and the rest stays missing."),
+        )
+
+    def clean_received_on(self) -> date:
+        """Return the day, which is not one that is still to come."""
+        return _clean_day(self.cleaned_data["received_on"])
+
+    def clean_amount(self) -> int:
+        """Return the amount in minor units."""
+        units = _clean_amount(self.cleaned_data["amount"], self.payment.currency)
+        if units > self.missing:
+            raise ValidationError(
+                _("That is more than is missing. Enter what belongs to this order, and note the rest.")
+            )
+        return units
 
 
 class RefundForm(ActionForm):
@@ -58,41 +120,102 @@ class RefundForm(ActionForm):
     def __init__(self, data: Any = None, *, rows: Sequence[Payment]) -> None:
         super().__init__(data, rows=rows)
         (self.payment,) = rows
-        left, currency = self.payment.refundable_minor_units, self.payment.currency
-        amount = self.fields["amount"]
-        amount.help_text = _("Up to %(amount)s can be refunded.") % {"amount": money(left, currency)}
-        amount.initial = str(amount_of(left, currency)).replace(".", get_format("DECIMAL_SEPARATOR"))
-        amount.widget.attrs.update({"inputmode": "decimal", "autocomplete": "off"})
-        self.fields["asked"].initial = self.payment.refunds_asked
+        _ask_for_amount(
+            self.fields["amount"],
+            self.payment.refundable_minor_units,
+            self.payment.currency,
+            _("Up to %(amount)s can be refunded."),
+        )
+        self.fields["asked"].initial = self.payment.refunds_requested
 
     def clean_amount(self) -> int:
         """Return the amount in minor units."""
-        currency = self.payment.currency
-        try:
-            units = read_amount(self.cleaned_data["amount"], currency)
-        except UnpayableAmount:
-            example = amount_of(10 ** (decimals(currency) + 3) + 10 ** decimals(currency) // 2, currency)
-            raise ValidationError(
-                _("Write an exact amount of %(currency)s, with thousands not set apart: %(example)s"),
-                params={"currency": currency, "example": example},
-            ) from None
+        units = _clean_amount(self.cleaned_data["amount"], self.payment.currency)
         if units > self.payment.refundable_minor_units:
             raise ValidationError(_("That is more than is left of the payment."))
         return units
 
 
-class _NoteForm(ActionForm):
-    resolution = forms.ChoiceField(label=_("What came of it"), widget=_RADIO)
+class GivenBackForm(ActionForm):
+    """Asks how much of one payment went back and when, and notes how many refunds the page knew of."""
+
+    given_back_on = forms.DateField(
+        label=_("Given back on"),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text=_("The day on which the money left, as the account shows it."),
+    )
+    amount = forms.CharField(label=_("Amount given back"), max_length=40)
     note = forms.CharField(
         label=_("Note"),
         max_length=1000,
+        required=False,
         widget=AdminTextareaWidget(attrs={"rows": 3}),
-        help_text=_("How you know, or what you did. It becomes part of the payment's story."),
+        help_text=_("For example the number of the bank statement."),
+    )
+    asked = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, rows: Sequence[Payment]) -> None:
+        super().__init__(data, rows=rows)
+        (self.payment,) = rows
+        self.fields["given_back_on"].initial = services.get_today()
+        self.fields["asked"].initial = self.payment.refunds_requested
+        _ask_for_amount(
+            self.fields["amount"],
+            self.payment.kept_minor_units,
+            self.payment.captured_currency,
+            _("Up to %(amount)s may have gone back."),
+        )
+
+    def clean_given_back_on(self) -> date:
+        """Return the day, which is not one that is still to come."""
+        return _clean_day(self.cleaned_data["given_back_on"])
+
+    def clean_amount(self) -> int:
+        """Return the amount in minor units."""
+        units = _clean_amount(self.cleaned_data["amount"], self.payment.captured_currency)
+        if units > self.payment.kept_minor_units:
+            raise ValidationError(_("That is more than is left of the payment."))
+        return units
+
+
+def _clean_day(day: date) -> date:
+    if day > services.get_today():
+        raise ValidationError(_("This day has not come yet."))
+    return day
+
+
+def _ask_for_amount(field: forms.Field, units: int, currency: str, help_text: Any) -> None:
+    """Have a field offer an amount of minor units, written as staff write it."""
+    field.help_text = help_text % {"amount": money(units, currency)}
+    field.initial = str(to_amount(units, currency)).replace(".", get_format("DECIMAL_SEPARATOR"))
+    field.widget.attrs.update({"inputmode": "decimal", "autocomplete": "off"})
+
+
+def _clean_amount(text: str, currency: str) -> int:
+    try:
+        return read_amount(text, currency)
+    except UnpayableAmount:
+        example = to_amount(10 ** (get_decimals(currency) + 3) + 10 ** get_decimals(currency) // 2, currency)
+        raise ValidationError(
+            _("Enter an exact amount in %(currency)s, without a thousands separator: %(example)s"),
+            params={"currency": currency, "example": example},
+        ) from None
+
+
+def _note_field() -> forms.CharField:
+    return forms.CharField(
+        label=_("Note"),
+        max_length=1000,
+        widget=AdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("How you know, or what you did. It becomes part of the payment's history."),
     )
 
 
-class ResolveReviewForm(_NoteForm):
+class ResolveReviewForm(SeenForm):
     """Asks how a review ends. ``choices`` are those that are possible for every row."""
+
+    resolution = forms.ChoiceField(label=_("Result"), widget=_RADIO)
+    note = _note_field()
 
     def __init__(
         self, data: Any = None, *, rows: Sequence[Payment], choices: Sequence[tuple[str, Any]]
@@ -101,14 +224,15 @@ class ResolveReviewForm(_NoteForm):
         self.fields["resolution"].choices = choices  # type: ignore[attr-defined]
 
 
-class ResolveRefundForm(_NoteForm):
+class ResolveRefundForm(ActionForm):
     """Asks whether a refund was made."""
 
     resolution = forms.ChoiceField(
-        label=_("What came of it"),
+        label=_("Result"),
         widget=_RADIO,
         choices=[
             ("made", _("The refund was made: the provider shows it")),
-            ("not_made", _("The refund was not made: its amount can be refunded anew")),
+            ("not_made", _("The refund was not made: its amount can be refunded again")),
         ],
     )
+    note = _note_field()

@@ -1,95 +1,139 @@
-"""What the list of payments knows of each: how to find it, what Snipcart was told, and the totals of all."""
+"""How the ledger is listed: pages that stay as fast as they are in an empty ledger, and what each row shows beside."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet, Sum
+from django.http import HttpRequest
+from django.utils.functional import cached_property
 
-from snipcart_checkout.admin.words import money
 from snipcart_checkout.models import Confirmation, Payment, Refund
 
-__all__ = ["Total", "find_by_reference", "totals_of", "with_columns"]
+if TYPE_CHECKING:
+    from typing import TypeAlias
+    from uuid import UUID
 
-# Columns that no page of the admin needs and some of which are secret: they are not even read.
-_UNREAD = ("public_token", "form", "capability_hash", "redirect_url", "back_url", "return_url")
-_HEX = re.compile(r"[0-9a-f]{8,32}")
+    RowPaginator: TypeAlias = Paginator[Any]
+    RowPage: TypeAlias = Page[Any]
+else:
+    RowPaginator, RowPage = Paginator, Page
 
+MOST_LISTED: Final = 2000
+"""A list counts and shows so many rows. Older ones are found by a filter or a search; totals and CSV know all."""
 
-def with_columns(payments: QuerySet[Payment]) -> QuerySet[Payment]:
-    """Add what the list shows beside the ledger's columns: the last confirmation, and what was really refunded."""
-    last = Confirmation.objects.filter(payment=OuterRef("pk")).order_by("-pk")
-    made = (
-        Refund.objects.filter(payment=OuterRef("pk"), state=Refund.State.REFUNDED)
-        .order_by()
-        .values("payment")
-        .annotate(total=Sum("minor_units"))
-    )
-    return payments.defer(*_UNREAD).annotate(
-        told_state=Subquery(last.values("state")[:1]),
-        told_status=Subquery(last.values("status")[:1]),
-        refunds_made=Coalesce(Subquery(made.values("total")), Value(0)),
-    )
+HIDDEN: Final = ("public_token", "form", "capability_hash", "redirect_url", "cart_url")
+"""Columns of a payment that no page of the admin needs and some of which are secret: they are not even read."""
+
+_CHUNK: Final = 1000
+_MOST_CURRENCIES: Final = 50
 
 
-def find_by_reference(text: str) -> Q | None:
-    """Return what finds a payment by its reference or a refund's, or by the first 8 digits or more of one.
+class LedgerPaginator(RowPaginator):
+    """Counts up to MOST_LISTED, and reads the keys of a page before its rows.
 
-    With or without dashes, in any casing; None when the text cannot be one.
+    A database that sorts or skips rows then handles keys only.
     """
-    digits = text.strip().replace("-", "").lower()
-    if not _HEX.fullmatch(digits):
-        return None
-    # Written as databases with a type for UUIDs spell them; Django takes the dashes out for the others.
-    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    prefix = "-".join(filter(None, parts))
-    refunds = Refund.objects.filter(id__istartswith=prefix).values("payment")
-    return Q(reference__istartswith=prefix) | Q(pk__in=refunds)
+
+    @cached_property
+    def count(self) -> int:
+        return self._rows.order_by().values("pk")[:MOST_LISTED].count()
+
+    def page(self, number: int | str) -> RowPage:
+        number = self.validate_number(number)
+        start = (number - 1) * self.per_page
+        found = self._rows
+        keys = list(found.values_list("pk", flat=True)[start : start + self.per_page])
+        # The filters are left out: the keys say it all, and nothing but them is to be looked up.
+        rows = found.model._default_manager.filter(pk__in=keys)
+        rows.query.deferred_loading = found.query.deferred_loading
+        rows.query.select_related = found.query.select_related
+        by_key = {row.pk: row for row in rows}
+        return Page([by_key[key] for key in keys if key in by_key], number, self)
+
+    @property
+    def _rows(self) -> QuerySet[Any]:
+        return cast("QuerySet[Any]", self.object_list)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Total:
-    """The payments of one currency in a list, added up; the amounts are written out."""
+class LedgerChangeList(ChangeList):
+    """A list whose rows carry what their admin adds to them."""
 
-    currency: str
-    count: int
-    captured: str
-    refunded: str
-    uncertain: str
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        self.model_admin.add_details(rows)  # type: ignore[attr-defined]
+        self.result_list = rows
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows than are listed."""
+        return self.result_count >= MOST_LISTED
 
 
-def totals_of(payments: QuerySet[Payment]) -> list[Total]:
-    """Add up a list of payments by currency.
+class Selection(ChangeList):
+    """What a list is filtered to, for views that show no page of it: no row is read."""
 
-    ``refunded`` is what went back; ``uncertain`` is reserved for refunds of which that is not known, and empty
-    when there are none.
+    def get_results(self, request: HttpRequest) -> None:
+        self.result_count, self.result_list = 0, []
+
+
+def add_details(payments: Sequence[Any]) -> None:
+    """Give each payment its ``last_outcome``, its ``last_confirmation_status`` and what was really refunded.
+
+    ``refunds_made`` is in minor units.
     """
-    return list(_totals(Payment.objects.filter(pk__in=payments.order_by().values("pk"))))
+    keys = [payment.pk for payment in payments]
+    last = get_last_confirmations(keys)
+    made = get_refunds_made(payment.pk for payment in payments if payment.refunded_minor_units)
+    for payment in payments:
+        payment.last_outcome, payment.last_confirmation_status = last.get(payment.pk, ("", ""))
+        payment.refunds_made = made.get(payment.pk, 0)
 
 
-def _totals(payments: QuerySet[Payment]) -> Iterator[Total]:
-    made = dict(
-        Refund.objects.filter(payment__in=payments, state=Refund.State.REFUNDED)
-        .order_by()
-        .values_list("payment__currency")
-        .annotate(units=Sum("minor_units"))
-    )
-    rows = payments.order_by("currency").values("currency")
-    for row in rows.annotate(
-        count=Count("pk"),
-        captured=Sum("minor_units", filter=Q(captured_at__isnull=False), default=0),
-        reserved=Sum("refunded_minor_units"),
-    ):
-        currency = row["currency"]
-        refunded = made.get(currency, 0)
-        uncertain = row["reserved"] - refunded
-        yield Total(
-            currency=currency,
-            count=row["count"],
-            captured=money(row["captured"], currency),
-            refunded=money(refunded, currency),
-            uncertain=money(uncertain, currency) if uncertain else "",
-        )
+def get_last_confirmations(references: Iterable[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Return outcome and status of the last confirmation of each payment that has one."""
+    found = Confirmation.objects.filter(payment__in=list(references)).order_by("pk")
+    return {
+        payment: (outcome, status)
+        for payment, outcome, status in found.values_list("payment_id", "outcome", "status")
+    }
+
+
+def get_refunds_made(references: Iterable[UUID]) -> dict[UUID, int]:
+    """Return what was refunded of each payment, in minor units, without refunds whose outcome is unknown."""
+    made = Refund.objects.filter(payment__in=list(references), state=Refund.State.REFUNDED).order_by()
+    return dict(made.values_list("payment_id").annotate(Sum("minor_units")))
+
+
+def list_currencies() -> list[str]:
+    """Return the currencies of the ledger, in order: one look into an index for each, never a scan."""
+    found: list[str] = []
+    while len(found) < _MOST_CURRENCIES:
+        next_one = Payment.objects.order_by("currency").values_list("currency", flat=True)
+        code = next_one.filter(currency__gt=found[-1] if found else "").first()
+        if code is None:
+            break
+        found.append(code)
+    return found
+
+
+def in_chunks(rows: QuerySet[Any], column: str) -> Iterator[list[Any]]:
+    """Return rows in lists of some hundred, the latest first, with one list in memory at a time.
+
+    Each list begins where the one before ended, because some database drivers read a whole answer into memory.
+    ``column`` is a moment that every row has and that an index holds. Rows that are added meanwhile are left out.
+    """
+    ordered = rows.order_by(f"-{column}", "-pk")
+    beyond = Q()
+    while True:
+        chunk = list(ordered.filter(beyond)[:_CHUNK])
+        yield chunk
+        if len(chunk) < _CHUNK:
+            return
+        last, moment = chunk[-1], getattr(chunk[-1], column)
+        # The first condition is one that an index can be searched by.
+        beyond = Q(**{f"{column}__lte": moment}) & (Q(**{f"{column}__lt": moment}) | Q(pk__lt=last.pk))

@@ -15,17 +15,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from snipcart_checkout import services
 from snipcart_checkout.admin.actions import Result, StaffAction
 from snipcart_checkout.admin.forms import ActionForm
 from snipcart_checkout.admin.readonly import ReadOnlyAdmin
-from snipcart_checkout.services.journal import say
-
-__all__ = ["ActingAdmin"]
+from snipcart_checkout.conf.translation import gettext as _
+from snipcart_checkout.conf.translation import ngettext
+from snipcart_checkout.snipcart.transport import REQUEST_SECONDS, time_budget
 
 MOST_AT_ONCE: Final = 20
 """Each row may take a call or two to a provider and to Snipcart, while somebody waits for the page."""
@@ -57,9 +56,9 @@ class ActingAdmin(ReadOnlyAdmin):
         """For Django's list of actions."""
         return self.may(request, "refund_payment")
 
-    def has_tell_payment_permission(self, request: HttpRequest) -> bool:
+    def has_redeliver_payment_permission(self, request: HttpRequest) -> bool:
         """For Django's list of actions."""
-        return self.may(request, "tell_payment")
+        return self.may(request, "redeliver_payment")
 
     def has_resolve_payment_permission(self, request: HttpRequest) -> bool:
         """For Django's list of actions."""
@@ -83,7 +82,7 @@ class ActingAdmin(ReadOnlyAdmin):
     def context_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page of a row shows besides its fields."""
         # The whole id stands among the fields; above them it would lie under the buttons.
-        title = f"{capfirst(self.opts.verbose_name)} {str(row.pk)[:8]}"
+        title = f"{capfirst(self.opts.verbose_name)} {self.name_of(row)}"
         return {"staff_actions": self.action_links(request, row), "title": title, "subtitle": None}
 
     def action_links(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
@@ -94,6 +93,10 @@ class ActingAdmin(ReadOnlyAdmin):
             for action in self.staff_actions
             if self.may(request, action.permission) and action.fits(row)
         ]
+
+    def name_of(self, row: Any) -> str:
+        """Return what people call a row: the short reference of its payment."""
+        return str(getattr(row, "payment", row).display_reference)
 
     def summary_of(self, row: Any) -> dict[Any, Any]:
         """Return what the page that asks says of a row, by its heading."""
@@ -128,11 +131,13 @@ class ActingAdmin(ReadOnlyAdmin):
             text = ngettext("Choose one only.", "Choose %(count)d at most.", most) % {"count": most}
             return self._back(request, rows, Result(level=messages.WARNING, text=text))
         if not fitting:
-            text = _("There is nothing to do: this is not possible in the present state.")
+            text = _("There is nothing to do: this is not possible in the current state.")
             return self._back(request, rows, Result(level=messages.WARNING, text=text))
         form = action.form(fitting, answers)
         if answers is not None and form.is_valid():
-            return self._act(request, action, fitting, form)
+            # What finds no time any more is not sent, and stays as it is.
+            with time_budget(REQUEST_SECONDS):
+                return self._act(request, action, fitting, form)
         return self._question(request, action, rows, form)
 
     def _act(
@@ -140,17 +145,18 @@ class ActingAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         for row in rows:
             result = self._run(action, row, form, by=request.user.get_username())
-            self.log_change(request, row, f"{action.label}: {result.text}")
-            said = _("%(reference)s: %(result)s") % {"reference": str(row)[:8], "result": result.text}
-            self.message_user(request, said, result.level)
+            self.log_change(request, row, _label(action.label, result.text))
+            self.message_user(request, _label(self.name_of(row), result.text), result.level)
         return self._back(request, rows)
 
     def _run(self, action: StaffAction, row: Any, form: ActionForm, *, by: str) -> Result:
         try:
             return action.run(row, form.cleaned_data, by=by)
         except Exception as error:  # whatever it is, the rows before this one are done and must be reported
-            say(logging.ERROR, "%s of %s by staff failed: %s", action.name, row.pk, type(error).__name__)
-            text = _("This failed on the way. Look at what is written down before you try again.")
+            services.log(
+                logging.ERROR, "%s of %s by staff failed: %s", action.name, row.pk, type(error).__name__
+            )
+            text = _("This failed partway. Check the history before you try again.")
             return Result(level=messages.ERROR, text=text)
 
     def _question(
@@ -166,7 +172,7 @@ class ActingAdmin(ReadOnlyAdmin):
             "warning": action.warning(form.rows),
             "form": form,
             "summaries": [self.summary_of(row) for row in form.rows],
-            "left_out": [row for row in rows if row not in form.rows],
+            "left_out": [self.name_of(row) for row in rows if row not in form.rows],
             "media": self.media + form.media,
         }
         request.current_app = self.admin_site.name
@@ -186,10 +192,6 @@ class ActingAdmin(ReadOnlyAdmin):
     def _act_url(self, action: StaffAction) -> str:
         return self._url("act", action.name)
 
-    def _url(self, page: str, *args: Any) -> str:
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
-        return reverse(name, args=args, current_app=self.admin_site.name)
-
     def _keep_filters(self, request: HttpRequest, url: str) -> str:
         kept: dict[str, Any] = {"preserved_filters": self.get_preserved_filters(request), "opts": self.opts}
         return add_preserved_filters(kept, url)
@@ -202,3 +204,7 @@ def _in_list(action: StaffAction) -> Callable[[ActingAdmin, HttpRequest, QuerySe
 
     ask.__name__ = action.name
     return ask
+
+
+def _label(label: object, text: object) -> str:
+    return _("%(reference)s: %(result)s") % {"reference": label, "result": text}

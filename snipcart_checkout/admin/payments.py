@@ -1,33 +1,51 @@
-"""The payments in the admin: the list with its totals, and each one with its story."""
+"""The payments in the admin: the list, its totals and its CSV, and each one with its history."""
 
 from __future__ import annotations
 
+import datetime
 import logging
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from snipcart_checkout import services
 from snipcart_checkout.admin.actions import PAYMENT_ACTIONS
 from snipcart_checkout.admin.export import stream_payments
-from snipcart_checkout.admin.filters import CreatedFilter, NeedsPersonFilter, ToldFilter
-from snipcart_checkout.admin.listing import find_by_reference, totals_of, with_columns
+from snipcart_checkout.admin.filters import (
+    ConfirmationFilter,
+    CurrencyFilter,
+    DateFilter,
+    MethodFilter,
+    NeedsAttentionFilter,
+    StoreFilter,
+)
+from snipcart_checkout.admin.formatting import (
+    badge,
+    describe_method,
+    describe_requester,
+    label,
+    moment,
+    money,
+)
+from snipcart_checkout.admin.history import get_history, get_notifications, get_open_cases
+from snipcart_checkout.admin.listing import HIDDEN, MOST_LISTED, add_details
+from snipcart_checkout.admin.notices import notice_attention, notice_missing_settle, notice_on_index
+from snipcart_checkout.admin.order_links import get_order_link
 from snipcart_checkout.admin.pages import ActingAdmin
-from snipcart_checkout.admin.story import open_questions, story_of
-from snipcart_checkout.admin.words import label, moment, money, whose_word
+from snipcart_checkout.admin.search import find_period, get_next_month, is_mistyped_reference, search_payments
+from snipcart_checkout.admin.totals import get_totals
 from snipcart_checkout.conf import get_settings
-from snipcart_checkout.models import Confirmation, Payment
-from snipcart_checkout.services.journal import say
-
-__all__ = ["PaymentAdmin"]
+from snipcart_checkout.conf.translation import gettext as _now
+from snipcart_checkout.conf.translation import gettext_lazy as _
+from snipcart_checkout.models import Confirmation, Payment, Refund
 
 
 @admin.register(Payment)
@@ -35,35 +53,53 @@ class PaymentAdmin(ActingAdmin):
     """Every attempt to take the money of an order."""
 
     staff_actions = PAYMENT_ACTIONS
-    list_display = ("short", "created", "state", "amount", "refunded", "told", "method", "store")
+    list_display = ("short", "created", "badge", "amount", "refunded", "confirmed", "method_name", "store")
     list_display_links = ("short",)
+    sortable_by = ("created",)
     list_filter: ClassVar[Any] = (
-        NeedsPersonFilter,
-        ToldFilter,
+        NeedsAttentionFilter,
+        ConfirmationFilter,
         "state",
-        ("created_at", CreatedFilter),
-        "store",
-        "method",
-        "currency",
+        ("captured_at", DateFilter),
+        ("created_at", DateFilter),
+        StoreFilter,
+        MethodFilter,
+        CurrencyFilter,
     )
-    search_fields = ("session_id", "transaction_id", "provider_reference", "refunds__provider_refund_id")
+    lookups = frozenset(
+        {
+            "needs_attention",
+            "confirmation",
+            "state__exact",
+            "store",
+            "method",
+            "currency",
+            *(
+                f"{name}__{part}"
+                for name in ("captured_at", "created_at")
+                for part in ("gte", "lt", "isnull")
+            ),
+        }
+    )
+    # What is searched is written down in search.py; Django shows the box where this is not empty.
+    search_fields = ("reference",)
     search_help_text = _(
-        "Reference or refund id (the first 8 digits are enough), session, transaction, or the provider's reference"
+        "Payment reference, order reference, session, transaction or refund id; an amount (42.50 or EUR 42.50); "
+        "or the day or month of capture (2026-11-24 or 2026-11)"
     )
-    ordering = ("-created_at",)
-    list_per_page = 50
     fieldsets = (
-        (None, {"fields": ("state", "amount", "refunded", "told")}),
+        (None, {"fields": ("badge", "amount", "captured", "refunded", "confirmed", "order")}),
         (
-            _("Known as"),
+            _("Identifiers"),
             {
                 "fields": (
                     "reference",
+                    "cart_id",
                     "session_id",
                     "transaction_id",
                     "provider_reference",
                     "store",
-                    "method",
+                    "method_name",
                 )
             },
         ),
@@ -71,47 +107,89 @@ class PaymentAdmin(ActingAdmin):
     )
     # Shown where there is anything to show.
     outcome = ("decline_code", "decline_message", "instructions")
-    readonly_fields = ("amount", "refunded", "told")
+    readonly_fields = (
+        "badge",
+        "amount",
+        "captured",
+        "refunded",
+        "confirmed",
+        "order",
+        "method_name",
+    )
 
-    @admin.display(description=_("reference"), ordering="reference")
+    @admin.display(description=_("reference"))
     def short(self, payment: Payment) -> str:
         """What people are told on the phone."""
-        return payment.short_reference
+        return payment.display_reference
 
     @admin.display(description=_("created"), ordering="created_at")
     def created(self, payment: Payment) -> str:
-        """When the first try began."""
+        """When the first attempt began."""
         return moment(payment.created_at)
 
-    @admin.display(description=_("amount"), ordering="minor_units")
+    @admin.display(description=_("state"))
+    def badge(self, payment: Payment) -> str:
+        """The state, with a look of its own."""
+        return badge(Payment.State, payment.state)
+
+    @admin.display(description=_("amount"))
     def amount(self, payment: Payment) -> str:
         """The amount with its currency."""
         return money(payment.minor_units, payment.currency)
 
-    @admin.display(description=_("refunded"), ordering="refunded_minor_units")
+    @admin.display(description=_("captured"))
+    def captured(self, payment: Payment) -> str:
+        """What the provider took."""
+        if payment.captured_minor_units is not None:
+            return money(payment.captured_minor_units, payment.captured_currency)
+        missing = services.get_missing_minor_units(payment)
+        if missing == payment.minor_units:
+            return "-"
+        return _now("%(received)s was received in part; %(missing)s is missing") % {
+            "received": money(payment.minor_units - missing, payment.currency),
+            "missing": money(missing, payment.currency),
+        }
+
+    @admin.display(description=_("refunded"))
     def refunded(self, payment: Any) -> str:
         """What went back, and what may have."""
-        uncertain = payment.refunded_minor_units - payment.refunds_made
-        made = money(payment.refunds_made, payment.currency) if payment.refunds_made else ""
-        open_ = (
-            _("%(amount)s uncertain") % {"amount": money(uncertain, payment.currency)} if uncertain else ""
-        )
+        unknown = payment.refunded_minor_units - payment.refunds_made
+        currency = payment.captured_currency or payment.currency
+        made = money(payment.refunds_made, currency) if payment.refunds_made else ""
+        open_ = _now("%(amount)s unknown") % {"amount": money(unknown, currency)} if unknown else ""
         return ", ".join(filter(None, (made, open_))) or "-"
 
     @admin.display(description="Snipcart")
-    def told(self, payment: Any) -> str:
+    def confirmed(self, payment: Any) -> str:
         """The last confirmation and what became of it."""
-        if not payment.told_state:
+        if not payment.last_outcome:
             return "-"
-        state = label(Confirmation.State, payment.told_state)
-        return f"{state}, {label(Confirmation.Status, payment.told_status)}"
+        outcome = label(Confirmation.Outcome, payment.last_outcome)
+        return format_html("{} {}", outcome, badge(Confirmation.Status, payment.last_confirmation_status))
+
+    @admin.display(description=_("method"))
+    def method_name(self, payment: Payment) -> str:
+        """The name of the method."""
+        return describe_method(payment.store, payment.method)
+
+    @admin.display(description=_("order"))
+    def order(self, payment: Payment) -> str:
+        """A link to the order on Snipcart's dashboard."""
+        link = get_order_link(payment)
+        text = (
+            _now("Order on Snipcart's dashboard") if link.is_order else _now("Orders on Snipcart's dashboard")
+        )
+        anchor = format_html('<a href="{}" rel="noreferrer">{}</a>', link.url, text)
+        if link.is_order or not payment.cart_id:
+            return anchor
+        return format_html("{} ({} {})", anchor, _now("order reference"), payment.cart_id)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         # A column that says the same in every row only pushes the others off the screen.
         stores = get_settings().stores.values()
         many = {
             "store": len(stores) > 1,
-            "method": len({id_ for store in stores for id_ in store.methods}) > 1,
+            "method_name": len({id_ for store in stores for id_ in store.methods}) > 1,
         }
         return [name for name in self.list_display if many.get(name, True)]
 
@@ -120,69 +198,101 @@ class PaymentAdmin(ActingAdmin):
         return (*self.fieldsets, (_("Outcome"), {"fields": known})) if known else self.fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
-        return with_columns(super().get_queryset(request))
+        return super().get_queryset(request).defer(*HIDDEN)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        payment = super().get_object(request, object_id, from_field)
+        if payment is not None:
+            add_details([payment])
+        return payment
+
+    def add_details(self, rows: Any) -> None:
+        add_details(rows)
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return [f"-{self._get_moment(request)}"]
+
+    def _get_moment(self, request: HttpRequest) -> str:
+        """Return the column that a list is sorted by: the one that it is a range of, so that an index has both."""
+        is_range = any(request.GET.get(f"captured_at__{part}") for part in ("gte", "lt"))
+        return "captured_at" if is_range or find_period(request.GET.get("q", "")) else "created_at"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
     ) -> tuple[QuerySet[Payment], bool]:
-        found, may_repeat = super().get_search_results(request, queryset, search_term)
-        by_reference = find_by_reference(search_term)
-        if by_reference is None:
-            return found, may_repeat
-        return queryset.filter(by_reference | Q(pk__in=found.order_by().values("pk"))), False
+        return (search_payments(queryset, search_term) if search_term.strip() else queryset), False
+
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        # Django asks this while it builds the admin's first page, before the page shows its messages.
+        match = request.resolver_match
+        if match is not None and match.view_name == "admin:index" and self.has_view_permission(request):
+            notice_on_index(request, self._url("changelist"))
+        return super().get_model_perms(request)
 
     def own_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.export_view)
-        return [*super().own_urls(), path("export/", view, name=f"{self.opts.app_label}_payment_export")]
+        prefix = f"{self.opts.app_label}_payment"
+        return [
+            *super().own_urls(),
+            path("export/", self.admin_site.admin_view(self.export_view), name=f"{prefix}_export"),
+            path("totals/", self.admin_site.admin_view(self.totals_view), name=f"{prefix}_totals"),
+        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if request.method == "GET":
-            self._ask_for_a_person(request)
-            self._miss_the_command(request)
+            if NeedsAttentionFilter.parameter_name not in request.GET:
+                notice_attention(request, self._url("changelist"))
+            notice_missing_settle(request)
         response = super().changelist_view(request, extra_context)
         context = getattr(response, "context_data", None) or {}
         if "cl" in context:
-            context["totals"] = totals_of(context["cl"].queryset)
-            if self.may(request, "export_payment"):
-                context["export_url"] = self._url("export") + context["cl"].get_query_string()
+            context.update(self._list_context(request, context["cl"]))
         return response
 
-    def _ask_for_a_person(self, request: HttpRequest) -> None:
-        count = services.payments_needing_person().count()
-        if count and NeedsPersonFilter.parameter_name not in request.GET:
-            text = ngettext("%(count)d payment needs a person", "%(count)d payments need a person", count)
-            url = f"{self._url('changelist')}?{NeedsPersonFilter.parameter_name}=yes"
-            link = format_html('<a href="{}">{}</a>', url, text % {"count": count})
-            self.message_user(request, link, messages.WARNING)
-
-    def _miss_the_command(self, request: HttpRequest) -> None:
-        since = services.settling_overdue_since()
-        if since is not None:
-            text = _("Work has been waiting since %(since)s: snipcart_settle seems not to run.")
-            self.message_user(request, text % {"since": moment(since)}, messages.WARNING)
+    def _list_context(self, request: HttpRequest, changes: Any) -> dict[str, Any]:
+        typed = request.GET.get("q", "")
+        if not changes.result_count and is_mistyped_reference(typed):
+            text = _("“%(typed)s” is mistyped: its last digit does not fit the others. Ask for it again.")
+            self.message_user(request, text % {"typed": typed.strip()}, messages.WARNING)
+        query = changes.get_query_string(remove=["p"])
+        context = {"totals_url": self._url("totals") + query, "most_listed": MOST_LISTED}
+        if self.may(request, "export_payment"):
+            context["export_url"] = self._url("export") + query
+        return context
 
     def context_of(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
         refunds = [
-            (refund, money(refund.minor_units, row.currency), whose_word(refund.asked_by))
+            {
+                "pk": refund.pk,
+                "url": self._url_of(refund),
+                "amount": money(refund.minor_units, refund.currency),
+                "badge": badge(Refund.State, refund.state),
+                "requested_by": describe_requester(refund.requested_by),
+                "created_at": refund.created_at,
+            }
             for refund in row.refunds.all()
         ]
         return {
             **super().context_of(request, row),
-            "questions": open_questions(row),
-            "confirmations": row.confirmations.defer("body"),
+            "open_cases": get_open_cases(row),
+            "confirmations": [
+                (confirmation, badge(Confirmation.Status, confirmation.status))
+                for confirmation in row.confirmations.defer("body")
+            ],
             "refunds": refunds,
-            "story": story_of(row),
+            "history": get_history(row),
+            "notifications": get_notifications(row),
         }
 
     def summary_of(self, row: Payment) -> dict[Any, Any]:
         return {
-            _("reference"): row.reference,
+            _("payment reference"): row.display_reference,
+            _("order reference"): row.cart_id or "-",
             _("store"): row.store,
-            _("method"): row.method,
+            _("method"): describe_method(row.store, row.method),
             _("amount"): money(row.minor_units, row.currency),
-            _("state"): row.get_state_display(),
+            _("state"): badge(Payment.State, row.state),
         }
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
@@ -190,8 +300,53 @@ class PaymentAdmin(ActingAdmin):
         if not self.may(request, "export_payment"):
             raise PermissionDenied
         try:
-            payments = self.get_changelist_instance(request).queryset
+            payments = self._get_listed(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(self._url("changelist") + "?e=1")
-        say(logging.INFO, "payments exported by staff %s", request.user.get_username())
-        return stream_payments(request, payments)
+        services.log(logging.INFO, "payments exported by staff %s", request.user.get_username())
+        return stream_payments(request, payments, self._get_moment(request))
+
+    def totals_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what was captured and refunded in a month, of the payments of the list as it is filtered and searched."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        query = request.GET.copy()
+        month = _read_month(query.pop("month", [""])[-1])
+        request.GET = query  # type: ignore[assignment]
+        try:
+            totals = get_totals(self._get_listed(request), month)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(self._url("changelist") + "?e=1")
+        is_filtered = bool(query)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Totals"),
+            "totals": totals,
+            "is_filtered": is_filtered,
+            "list_url": self._url("changelist") + (f"?{query.urlencode()}" if is_filtered else ""),
+            "before_url": _month_url(query, totals.month - datetime.timedelta(days=1)),
+            "after_url": _month_url(query, get_next_month(totals.month)),
+            "media": self.media,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, f"admin/{self.opts.app_label}/totals.html", context)
+
+    def _get_listed(self, request: HttpRequest) -> QuerySet[Payment]:
+        """Return what a list shows, all of it."""
+        found: QuerySet[Payment] = self.get_changelist_instance(request).queryset
+        return found
+
+
+def _read_month(text: str) -> datetime.date:
+    period = find_period(text)
+    if period is None:
+        return services.get_today()
+    since = period[0]
+    return (timezone.localtime(since) if timezone.is_aware(since) else since).date()
+
+
+def _month_url(query: Any, day: datetime.date) -> str:
+    changed = query.copy()
+    changed["month"] = f"{day:%Y-%m}"
+    return f"?{changed.urlencode()}"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db import connections, transaction
+from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
+
+from snipcart_checkout.admin.listing import LedgerChangeList, LedgerPaginator, Selection
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -16,11 +21,19 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-__all__ = ["ReadOnlyAdmin"]
-
 
 class ReadOnlyAdmin(ModelAdmin):
     """Base of our admins: nothing can be added, changed or deleted, whatever permissions somebody has."""
+
+    # A count of every row, of every choice of every filter, and of every page takes as long as the ledger is large.
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = LedgerPaginator
+    list_max_show_all = 0
+    list_per_page = 50
+    # The address of a list may filter by these and by nothing else: whoever may look must not be able to find out a
+    # secret, letter by letter, by filtering for it.
+    lookups: ClassVar[frozenset[str]] = frozenset()
 
     class Media:
         css: ClassVar[Any] = {"all": ["snipcart_checkout/admin.css"]}
@@ -33,6 +46,25 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup in self.lookups
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        match = request.resolver_match
+        is_page = match is None or str(match.url_name).endswith("_changelist")
+        return LedgerChangeList if is_page else Selection
+
+    def add_details(self, rows: Sequence[Any]) -> None:
+        """Add what a list shows of its rows beside their columns."""
+
+    def _url(self, page: str, *args: Any) -> str:
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
+        return reverse(name, args=args, current_app=self.admin_site.name)
+
+    def _url_of(self, row: Model) -> str:
+        name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+        return reverse(name, args=[row.pk], current_app=self.admin_site.name)
 
     def own_urls(self) -> list[URLPattern]:
         """Return the pages that Django's admin does not have."""

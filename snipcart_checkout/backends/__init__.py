@@ -12,7 +12,7 @@ __all__ = ["get_backend"]
 
 
 def get_backend(store: Store, method: Method) -> PaymentBackend:
-    """Build the backend of a method; raise ImproperlyConfigured when there is none to build."""
+    """Build the backend of a method; raise ImproperlyConfigured when that is not possible."""
     try:
         backend_class = import_string(method.backend)
     except ImportError:

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
-from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from snipcart_checkout.backends.base import (
     Charge,
@@ -29,6 +26,9 @@ from snipcart_checkout.backends.base import (
 )
 from snipcart_checkout.backends.options import unknown_options
 from snipcart_checkout.conf import get_settings
+from snipcart_checkout.conf.debug import is_debug
+from snipcart_checkout.conf.translation import gettext
+from snipcart_checkout.conf.translation import gettext_lazy as _
 
 __all__ = ["DummyBackend", "DummyForm", "DummyTimeout"]
 
@@ -45,22 +45,20 @@ class DummyForm(forms.Form):
     """What is to come of the payment. A form posted without any of the fields means ``processed``."""
 
     outcome = forms.ChoiceField(
-        label=_("What is to come of this payment?"),
+        label=_("Simulate an outcome"),
         choices=(
             ("processed", _("It is paid")),
-            ("processing", _("It is pending, and stays so")),
+            ("processing", _("It stays pending")),
             ("failed", _("It is declined")),
             ("slow", _("It is paid, but slowly")),
-            ("unknown", _("The answer is lost; asked later, it is paid")),
-            ("redirect", _("It goes on at the provider, and is paid there")),
+            ("unknown", _("The answer is lost; a later look-up finds it paid")),
+            ("redirect", _("It continues at the provider and is paid there")),
         ),
         initial="processed",
         required=False,
     )
-    code = forms.CharField(
-        label=_("Code of the decline"), initial=_DEFAULT_CODE, max_length=100, required=False
-    )
-    message = forms.CharField(label=_("Message of the decline"), max_length=200, required=False)
+    code = forms.CharField(label=_("Decline code"), initial=_DEFAULT_CODE, max_length=100, required=False)
+    message = forms.CharField(label=_("Decline message"), max_length=200, required=False)
 
     def clean_outcome(self) -> str:
         """Return the outcome, never empty."""
@@ -83,7 +81,7 @@ class DummyBackend(PaymentBackend):
     def __init__(self, *, store: str, method: str, options: Mapping[str, Any]) -> None:
         super().__init__(store=store, method=method, options=options)
         configured = get_settings().stores.get(store)
-        if not (django_settings.DEBUG or (configured and configured.is_test)):
+        if not (is_debug() or (configured and configured.is_test)):
             raise ImproperlyConfigured(
                 gettext(
                     "DummyBackend takes no money, so with DEBUG off it works only in a store whose MODE is 'test'."
@@ -104,9 +102,11 @@ class DummyBackend(PaymentBackend):
     def lookup(self, charge: Charge) -> LookupResult:
         """Return what came of it: Paid, unless the shopper picked ``processing`` or ``failed``.
 
-        NotFound without a form: it is forgotten once a payment is final, and a declined one must not come
-        back as paid.
+        A redirect that is no longer wanted is ended before the shopper comes back. NotFound without a form: it is
+        forgotten once a payment is final, and a declined one must not come back as paid.
         """
+        if charge.is_void and charge.form.get("outcome") == "redirect":
+            return Declined("cancelled")
         return _outcome(charge) if charge.form.get("outcome") else NotFound()
 
     def refund(self, refund: RefundRequest) -> RefundResult:

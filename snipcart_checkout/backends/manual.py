@@ -1,37 +1,66 @@
-"""A backend for money that arrives by itself: bank transfer, cheque, or cash at the counter."""
+"""A backend for money that arrives by itself: bank transfer, cheque, cash at the counter or on delivery."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeGuard
+from urllib.parse import urlsplit
 
+from django.conf import settings as django_settings
 from django.core import checks
 from django.utils import translation
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 
 from snipcart_checkout.backends.base import Charge, ChargeResult, PaymentBackend, Pending
 from snipcart_checkout.backends.options import unknown_options
-from snipcart_checkout.formats import format_amount
-from snipcart_checkout.languages import language_tag, page_language
+from snipcart_checkout.conf import get_settings
+from snipcart_checkout.conf.origins import is_loopback
+from snipcart_checkout.conf.translation import gettext as _
+from snipcart_checkout.conf.translation import gettext_lazy
+from snipcart_checkout.presentation.formats import format_amount
+from snipcart_checkout.presentation.languages import language_tag, page_language
+from snipcart_checkout.snipcart import clean_text
+from snipcart_checkout.snipcart.references import format_short_reference, to_short_reference
 
 __all__ = ["ManualBackend"]
 
 _ACCOUNT: Final = ("ACCOUNT_HOLDER", "IBAN", "BIC", "BANK")
 _TEXTS: Final = frozenset({*_ACCOUNT, "INSTRUCTIONS"})
-_DAYS: Final = "LAPSES_AFTER_DAYS"
+_DAYS: Final = "EXPIRES_AFTER_DAYS"
 _MOST_DAYS: Final = 3650
+_LONGEST_HOLDER: Final = 70
+_MOST_CENTS: Final = 999_999_999_99
+"""What an EPC QR code can say: 999999999.99 EUR, and a name of 70 characters."""
+_SAMPLE_IBANS: Final = frozenset(
+    {
+        "BE68539007547034",
+        "CH9300762011623852957",
+        "DE02120300000000202051",
+        "DE89370400440532013000",
+        "ES9121000418450200051332",
+        "FR1420041010050500013M02606",
+        "FR7630006000011234567890189",
+        "GB29NWBK60161331926819",
+        "GB82WEST12345698765432",
+        "IT60X0542811101000000123456",
+        "NL91ABNA0417164300",
+    }
+)
+"""Account numbers of this documentation, and those that the world copies from examples of ISO 13616."""
 
 
 class ManualBackend(PaymentBackend):
-    """Tells the shopper how to pay and leaves the payment pending until staff mark it received or lapsed.
+    """Tells the shopper how to pay and leaves the payment pending until staff mark it as received or as expired.
 
-    Every option may be left out. ``ACCOUNT_HOLDER``, ``IBAN``, ``BIC`` and ``BANK`` are texts listed under the
-    instructions; ``INSTRUCTIONS`` replaces their opening sentence and may be a lazy translation.
-    ``LAPSES_AFTER_DAYS`` has ``snipcart_settle`` give up a payment that was not received for so many days; money that
+    ``ACCOUNT_HOLDER``, ``IBAN``, ``BIC`` and ``BANK`` are texts listed under the instructions; ``INSTRUCTIONS``
+    replaces their opening sentence and may be a lazy translation. Without any of them a shopper would not know how to
+    pay, which is an error of ``check``, as an account of the documentation is in a live store.
+    ``EXPIRES_AFTER_DAYS`` has ``snipcart_settle`` give up a payment that was not received for so many days; money that
     comes later can still be marked as received.
+
+    The payment reference that shoppers quote is the short one: the first eight digits of ours, ``8572-A9BB``.
 
     Nothing here can see the money, so there is nothing to look up. Nothing can send it back either: a refund
     asked for in Snipcart's dashboard is refused with the reason, because answering it would tell the customer
@@ -43,33 +72,93 @@ class ManualBackend(PaymentBackend):
     def __init__(self, *, store: str, method: str, options: Mapping[str, Any]) -> None:
         super().__init__(store=store, method=method, options=options)
         days = options.get(_DAYS)
-        self.waits_for = timedelta(days=days) if _is_days(days) else None
+        self.expires_after = timedelta(days=days) if _is_days(days) else None
+        if any(self._text(key) for key in _ACCOUNT):
+            self.pay_label = gettext_lazy("Place order and see bank details")
+            self.description = gettext_lazy(
+                "You transfer the amount from your bank. The bank details come next."
+            )
+        else:
+            self.pay_label = gettext_lazy("Place order")
+            self.description = gettext_lazy("How to pay is shown on the next page.")
 
     def charge(self, charge: Charge) -> ChargeResult:
         """Return Pending with the instructions, in the language of the charge."""
         with translation.override(charge.language):
             return Pending(f"manual-{charge.reference}", "\n".join(self._lines(charge)))
 
+    def payment_details(self, charge: Charge) -> Sequence[tuple[str, str]]:
+        """Return amount, account and payment reference, in the language of the charge."""
+        with translation.override(charge.language):
+            return tuple(self._details(charge))
+
+    def payment_code(self, charge: Charge) -> str:
+        """Return the text of an EPC QR code (EPC069-12, version 002); empty for other currencies than EUR, and without IBAN."""
+        iban = _normalise(self._text("IBAN"))
+        holder = clean_text(self._text("ACCOUNT_HOLDER"), _LONGEST_HOLDER)
+        if charge.currency != "EUR" or not _is_iban(iban) or not holder or charge.minor_units > _MOST_CENTS:
+            return ""
+        bic = re.sub(r"\s", "", self._text("BIC")).upper()
+        reference = format_short_reference(to_short_reference(charge.reference))
+        amount = self.to_major_units(charge.amount, charge.currency)
+        # Service tag, version, character set (UTF-8), SEPA credit transfer. Purpose and structured reference stay empty.
+        return "\n".join(("BCD", "002", "1", "SCT", bic, holder, iban, f"EUR{amount}", "", "", reference))
+
     def check(self) -> list[checks.CheckMessage]:
-        """Warn of unknown options, of options that cannot be read, and of an IBAN whose check digits are wrong."""
+        """Refuse what no shopper could pay by; warn of unknown options and of those that cannot be read."""
         return [
             *unknown_options(self, {*_TEXTS, _DAYS}),
+            *self._missing_instructions(),
+            *self._sample_account(),
             *self._unreadable_options(),
             *self._unreadable_days(),
             *self._wrong_iban(),
         ]
 
     def _lines(self, charge: Charge) -> Iterator[str]:
-        account = [key for key in _ACCOUNT if self._text(key)]
-        yield self._text("INSTRUCTIONS") or _opening(to_account=bool(account))
-        yield _line(_("Amount"), format_amount(charge.amount, charge.currency, _locale(charge)))
-        for key in account:
-            yield _line(_label(key), self._text(key))
-        yield _line(_("Payment reference"), str(charge.reference))
+        to_account = any(self._text(key) for key in _ACCOUNT)
+        yield self._text("INSTRUCTIONS") or _opening(to_account=to_account)
+        for label, value in self._details(charge):
+            yield _("{label}: {value}").format(label=label, value=value)
+
+    def _details(self, charge: Charge) -> Iterator[tuple[str, str]]:
+        yield _("Amount"), format_amount(charge.amount, charge.currency, _locale(charge))
+        for key in _ACCOUNT:
+            if text := self._text(key):
+                yield _label(key), _in_fours(text) if key == "IBAN" else text
+        yield _("Payment reference"), format_short_reference(to_short_reference(charge.reference))
 
     def _text(self, key: str) -> str:
         value = self.options.get(key)
         return str(value).strip() if isinstance(value, (str, Promise)) else ""
+
+    def _missing_instructions(self) -> list[checks.CheckMessage]:
+        if any(self._text(key) for key in _TEXTS):
+            return []
+        return [
+            checks.Error(
+                _("{store}/{method} has neither account details nor INSTRUCTIONS.").format(
+                    store=self.store, method=self.method
+                ),
+                hint=_(
+                    "Nobody could know how to pay: write IBAN and ACCOUNT_HOLDER, or INSTRUCTIONS, into OPTIONS."
+                ),
+                id="snipcart_checkout.E216",
+            )
+        ]
+
+    def _sample_account(self) -> list[checks.CheckMessage]:
+        if self.is_test or _is_rehearsal() or _normalise(self._text("IBAN")) not in _SAMPLE_IBANS:
+            return []
+        return [
+            checks.Error(
+                _("IBAN of {store}/{method} is an example of a documentation, and nobody's account.").format(
+                    store=self.store, method=self.method
+                ),
+                hint=_("Write the shop's own account; an example is fine in a store whose MODE is 'test'."),
+                id="snipcart_checkout.E217",
+            )
+        ]
 
     def _unreadable_options(self) -> list[checks.CheckMessage]:
         return [
@@ -91,9 +180,9 @@ class ManualBackend(PaymentBackend):
         return [
             checks.Warning(
                 _(
-                    "{option} of {store}/{method} is not a number of days, so no payment lapses by itself."
+                    "{option} of {store}/{method} is not a number of days, so no payment expires by itself."
                 ).format(option=_DAYS, store=self.store, method=self.method),
-                hint=_('Write "LAPSES_AFTER_DAYS": 14, or leave it out.'),
+                hint=_('Write "EXPIRES_AFTER_DAYS": 14, or leave it out.'),
                 id="snipcart_checkout.W214",
             )
         ]
@@ -104,7 +193,7 @@ class ManualBackend(PaymentBackend):
             return []
         return [
             checks.Warning(
-                _("IBAN of {store}/{method} is mistyped: its check digits do not fit.").format(
+                _("IBAN of {store}/{method} is mistyped: its check digits do not match.").format(
                     store=self.store, method=self.method
                 ),
                 hint=_(
@@ -126,8 +215,8 @@ def _is_days(value: object) -> TypeGuard[int]:
 
 def _opening(*, to_account: bool) -> str:
     if to_account:
-        return _("Please transfer the amount to this account and give the payment reference.")
-    return _("Please give the payment reference when you pay.")
+        return _("Please transfer the amount to this account and quote the payment reference.")
+    return _("Please quote the payment reference when you pay.")
 
 
 def _label(key: str) -> str:
@@ -135,13 +224,24 @@ def _label(key: str) -> str:
     return labels[key]
 
 
-def _line(label: str, value: str) -> str:
-    return _("{label}: {value}").format(label=label, value=value)
+def _in_fours(iban: str) -> str:
+    """Return an IBAN as it is printed, in groups of four; anything else as it was written."""
+    compact = _normalise(iban)
+    return " ".join(re.findall(".{1,4}", compact)) if _is_iban(compact) else iban
+
+
+def _is_rehearsal() -> bool:
+    """Return whether Snipcart is a stand-in on a developer's machine, where no customer pays."""
+    return django_settings.DEBUG and is_loopback(urlsplit(get_settings().api_url).hostname)
+
+
+def _normalise(iban: str) -> str:
+    return re.sub(r"\s", "", iban).upper()
 
 
 def _is_iban(text: str) -> bool:
     """ISO 13616: the first four characters moved to the end, letters read as 10 to 35, the rest of 97 is 1."""
-    iban = re.sub(r"\s", "", text).upper()
+    iban = _normalise(text)
     if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban):
         return False
     return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97 == 1

@@ -1,4 +1,4 @@
-"""Rules about the backend of one payment method, and what the backend says of itself."""
+"""Rules about the backend of one payment method, and the backend's own checks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Final
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext as _
 
 from snipcart_checkout.backends import get_backend
 from snipcart_checkout.backends.base import PaymentBackend
-from snipcart_checkout.checks.parts import Part
+from snipcart_checkout.checks.sections import Section
 from snipcart_checkout.conf import get_settings
-
-__all__ = ["BACKEND_RULES"]
+from snipcart_checkout.conf.translation import gettext as _
 
 Messages = Iterator[checks.CheckMessage]
 
@@ -23,7 +21,7 @@ _SHIPPED: Final = ("stripe.StripeBackend", "manual.ManualBackend", "dummy.DummyB
 _EXTRAS: Final = frozenset({"stripe"})
 
 
-def path(method: Part) -> Messages:
+def path(method: Section) -> Messages:
     if isinstance(method.values, Mapping) and not isinstance(method.get("BACKEND") or None, str):
         yield checks.Error(
             _("{place} is missing or not a dotted path.").format(place=method.at("BACKEND")),
@@ -32,7 +30,7 @@ def path(method: Part) -> Messages:
         )
 
 
-def importable(method: Part) -> Messages:
+def importable(method: Section) -> Messages:
     if not isinstance(method.get("BACKEND"), str) or not method.has("BACKEND"):
         return
     hint = _shipped()
@@ -42,14 +40,14 @@ def importable(method: Part) -> Messages:
         problem = _("{place} cannot be imported.").format(place=method.at("BACKEND"))
         if error.name and not method.get("BACKEND").startswith(error.name):
             hint = _how_to_install(error.name)
-    except Exception as error:  # importing a stranger's module runs code that may raise anything
+    except Exception as error:  # importing a third-party module runs code that may raise anything
         problem = _("{place} raises {error} when it is imported.").format(
             place=method.at("BACKEND"), error=type(error).__name__
         )
     else:
         if isinstance(backend_class, type) and issubclass(backend_class, PaymentBackend):
             return
-        problem = _("{place} is no subclass of PaymentBackend.").format(place=method.at("BACKEND"))
+        problem = _("{place} is not a subclass of PaymentBackend.").format(place=method.at("BACKEND"))
     yield checks.Error(problem, hint=hint, id="snipcart_checkout.E211")
 
 
@@ -64,14 +62,14 @@ def _how_to_install(module: str) -> str:
     return _("Install what it needs: there is no module {name}.").format(name=repr(module))
 
 
-def usable(method: Part) -> Messages:
+def usable(method: Section) -> Messages:
     """Build the backend as a payment would, and let it check its own options."""
     if next(importable(method), None):
         return
     try:
         built = _build(method)
-    except Exception as error:  # a stranger's backend may raise anything
-        # What it says of its configuration is meant to be read; any other text may hold anything.
+    except Exception as error:  # a third-party backend may raise anything
+        # The text of ImproperlyConfigured is written for the merchant; any other text may contain secrets.
         reason = str(error) if isinstance(error, ImproperlyConfigured) else type(error).__name__
         yield checks.Error(
             _("The backend of {place} cannot be built: {reason}").format(place=method.at(), reason=reason),
@@ -84,17 +82,17 @@ def usable(method: Part) -> Messages:
         yield from _own_check(method, built)
 
 
-def _build(method: Part) -> PaymentBackend | None:
-    # A method that conf leaves out has other messages.
+def _build(method: Section) -> PaymentBackend | None:
+    # A method that conf leaves out has its own messages.
     store = get_settings().stores.get(str(method.path[1]))
     configured = store.methods.get(str(method.name)) if store else None
     return get_backend(store, configured) if store and configured else None
 
 
-def _capabilities(method: Part, built: PaymentBackend) -> Messages:
+def _capabilities(method: Section, built: PaymentBackend) -> Messages:
     if built.redirect_origins and not built.can_lookup:
         problem = _(
-            "The backend of {place} has redirect_origins but cannot look up what comes of a redirect."
+            "The backend of {place} has redirect_origins but cannot look up the outcome of a redirect."
         )
     elif built.supports_partial_refund and not built.supports_refund:
         problem = _("The backend of {place} supports partial refunds but not refunds.")
@@ -107,7 +105,7 @@ def _capabilities(method: Part, built: PaymentBackend) -> Messages:
     )
 
 
-def _own_check(method: Part, built: PaymentBackend) -> Messages:
+def _own_check(method: Section, built: PaymentBackend) -> Messages:
     try:
         yield from list(built.check())
     except Exception as error:  # as above
@@ -120,4 +118,4 @@ def _own_check(method: Part, built: PaymentBackend) -> Messages:
         )
 
 
-BACKEND_RULES: Final[tuple[Callable[[Part], Messages], ...]] = (path, importable, usable)
+BACKEND_RULES: Final[tuple[Callable[[Section], Messages], ...]] = (path, importable, usable)

@@ -1,4 +1,4 @@
-"""What the checks know about keys: which are none, and how to print a message without them."""
+"""Keys in the checks: finding placeholders, and masking keys in messages."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any, Final
 from django.core.checks import CheckMessage
 from django.views.debug import SafeExceptionReporterFilter
 
-from snipcart_checkout.checks.parts import Part, is_list, methods_of, stores_of
-
-__all__ = ["is_placeholder", "is_secret_name", "without_secrets"]
+from snipcart_checkout.checks.sections import Section, is_list, iter_methods, iter_stores
 
 _PLACEHOLDER: Final = re.compile(
     r"change[-_ ]?(me|this|it)|replace[-_ ]?(me|this|it)|(your|insert|paste)[-_ ].*|"
-    r"<.*>|\[.*\]|\$?\{.*\}|\$[A-Z_]+|x{3,}|\*{3,}|\.{3,}|…|todo|fixme|tbd|placeholder|none|null|undefined",
+    r".*(\.{3}|…)|<.*>|\[.*\]|\$?\{.*\}|\$[A-Z_]+|x{3,}|\*{3,}|\.{3,}|…|todo|fixme|tbd|placeholder|none|null|undefined",
     re.IGNORECASE | re.DOTALL,
 )
 # Shorter ones would also hide ordinary words of a message.
@@ -23,28 +21,28 @@ _SHORTEST_SECRET: Final = 4
 
 
 def is_placeholder(text: str) -> bool:
-    """Tell whether a text stands where a key is still to be put in."""
+    """Return whether a text is a placeholder for a key."""
     return _PLACEHOLDER.fullmatch(text.strip()) is not None
 
 
 def is_secret_name(name: object) -> bool:
-    """Tell whether Django's debug page would star the value of a setting of this name."""
+    """Return whether Django's debug page would mask a setting of this name."""
     return isinstance(name, str) and SafeExceptionReporterFilter.hidden_settings.search(name) is not None
 
 
-def without_secrets(message: CheckMessage, whole: Part) -> CheckMessage:
-    """Return a message in which no key of the settings stands; the words may be those of a stranger's backend."""
+def without_secrets(message: CheckMessage, whole: Section) -> CheckMessage:
+    """Return a message without any key of the settings; its text may come from a third-party backend."""
     for secret in sorted(set(_secrets(whole)), key=len, reverse=True):
         message.msg = str(message.msg).replace(secret, "***")
         message.hint = str(message.hint).replace(secret, "***") if message.hint else message.hint
     return message
 
 
-def _secrets(whole: Part) -> Iterator[str]:
-    for store in stores_of(whole):
+def _secrets(whole: Section) -> Iterator[str]:
+    for store in iter_stores(whole):
         keys = store.get("API_KEYS")
         yield from _texts([*(keys if is_list(keys) else [keys]), store.get("STORE_SECRET_KEY")])
-        for method in methods_of(store):
+        for method in iter_methods(store):
             yield from _hidden_options(method.get("OPTIONS"))
 
 

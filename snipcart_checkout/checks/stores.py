@@ -6,24 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from django.core import checks
-from django.utils.translation import gettext as _
 
-from snipcart_checkout.checks.parts import Part, is_list
+from snipcart_checkout.checks.brand import brand
 from snipcart_checkout.checks.secrets import is_placeholder
-from snipcart_checkout.checks.site import unknown_keys
-from snipcart_checkout.conf import RESERVED_STORE_NAMES, is_slug
-from snipcart_checkout.origins import shop_host_problem
-
-__all__ = ["STORE_RULES"]
+from snipcart_checkout.checks.sections import Section, is_list
+from snipcart_checkout.checks.top_level import unknown_keys
+from snipcart_checkout.conf import PLANS, RESERVED_STORE_NAMES, is_slug
+from snipcart_checkout.conf.origins import shop_host_problem
+from snipcart_checkout.conf.translation import gettext as _
 
 Messages = Iterator[checks.CheckMessage]
 
 
-def name(store: Part) -> Messages:
+def name(store: Section) -> Messages:
     if store.name in RESERVED_STORE_NAMES:
         problem = _("The name of {place} hides one of this app's own addresses.")
     elif not is_slug(store.name):
-        problem = _("The name of {place} cannot stand in an address.")
+        problem = _("The name of {place} cannot be part of an address.")
     else:
         return
     yield checks.Error(
@@ -33,7 +32,7 @@ def name(store: Part) -> Messages:
     )
 
 
-def shape(store: Part) -> Messages:
+def shape(store: Section) -> Messages:
     if not isinstance(store.values, Mapping):
         yield checks.Error(
             _("{place} is not a dict.").format(place=store.at()),
@@ -44,24 +43,24 @@ def shape(store: Part) -> Messages:
         )
 
 
-def mode(store: Part) -> Messages:
+def mode(store: Section) -> Messages:
     value = store.get("MODE", "live")
     if not isinstance(value, str) or value.lower() not in {"live", "test"}:
         yield checks.Error(
             _("{place} is neither 'live' nor 'test'.").format(place=store.at("MODE")),
             hint=_(
-                'Write "MODE": "test", for the Test half of Snipcart\'s configuration, or remove it for Live.'
+                'Write "MODE": "test", for the Test mode of Snipcart\'s configuration, or remove it for Live.'
             ),
             id="snipcart_checkout.E103",
         )
 
 
-def api_keys(store: Part) -> Messages:
+def api_keys(store: Section) -> Messages:
     keys = store.get("API_KEYS")
     if isinstance(keys, str) and keys:
         problem = _("{place} is a text, not a list.")
     elif not is_list(keys) or not any(isinstance(key, str) and key.strip() for key in keys):
-        problem = _("{place} holds no key, so Snipcart cannot be told of any payment.")
+        problem = _("{place} contains no key, so Snipcart cannot be notified of any payment.")
     else:
         return
     yield checks.Error(
@@ -73,18 +72,18 @@ def api_keys(store: Part) -> Messages:
     )
 
 
-def odd_api_keys(store: Part) -> Messages:
+def odd_api_keys(store: Section) -> Messages:
     keys = list(store.get("API_KEYS")) if is_list(store.get("API_KEYS")) else []
     usable = [key for key in keys if isinstance(key, str) and key.strip()]
     if usable and len(usable) < len(keys):
         yield checks.Warning(
-            _("{place} holds a blank entry beside its keys.").format(place=store.at("API_KEYS")),
+            _("{place} contains a blank entry beside its keys.").format(place=store.at("API_KEYS")),
             hint=_("Remove it, or set the environment variable that it is read from."),
             id="snipcart_checkout.W101",
         )
     if any(is_placeholder(key) or not _is_sendable(key.strip()) for key in usable):
         yield checks.Error(
-            _("{place} holds a text that is no key.").format(place=store.at("API_KEYS")),
+            _("{place} contains a text that is not a key.").format(place=store.at("API_KEYS")),
             hint=_(
                 "Copy the keys from the configuration of the custom payment gateway in Snipcart's dashboard."
             ),
@@ -96,19 +95,19 @@ def _is_sendable(key: str) -> bool:
     return key.isascii() and key.isprintable() and " " not in key
 
 
-def store_secret_key(store: Part) -> Messages:
+def store_secret_key(store: Section) -> Messages:
     key = store.get("STORE_SECRET_KEY")
     if not store.has("STORE_SECRET_KEY"):
         return
     if not isinstance(key, str) or is_placeholder(key) or not _is_sendable(key.strip()):
         yield checks.Error(
-            _("{place} is no key.").format(place=store.at("STORE_SECRET_KEY")),
+            _("{place} is not a key.").format(place=store.at("STORE_SECRET_KEY")),
             hint=_("Copy the store's secret API key from Snipcart's dashboard, or remove the setting."),
             id="snipcart_checkout.E106",
         )
 
 
-def confused_keys(store: Part) -> Messages:
+def confused_keys(store: Section) -> Messages:
     secret, keys = store.get("STORE_SECRET_KEY"), store.get("API_KEYS")
     if isinstance(secret, str) and secret.strip() and is_list(keys) and secret.strip() in _stripped(keys):
         yield checks.Error(
@@ -129,12 +128,12 @@ def _stripped(keys: object) -> set[str]:
     )
 
 
-def shop_hosts(store: Part) -> Messages:
+def shop_hosts(store: Section) -> Messages:
     hosts = store.get("SHOP_HOSTS")
     if isinstance(hosts, str) and hosts:
         problem = _("{place} is a text, not a list.")
     elif not is_list(hosts) or not hosts:
-        problem = _("{place} is missing or empty, so no session can be told from another shop's.")
+        problem = _("{place} is missing or empty, so sessions of other shops cannot be recognised.")
     else:
         return
     yield checks.Error(
@@ -144,7 +143,7 @@ def shop_hosts(store: Part) -> Messages:
     )
 
 
-def odd_shop_hosts(store: Part) -> Messages:
+def odd_shop_hosts(store: Section) -> Messages:
     hosts = store.get("SHOP_HOSTS")
     for host in hosts if is_list(hosts) else ():
         if problem := shop_host_problem(host):
@@ -159,7 +158,7 @@ def odd_shop_hosts(store: Part) -> Messages:
             )
 
 
-def require_refund_token(store: Part) -> Messages:
+def require_refund_token(store: Section) -> Messages:
     required = store.get("REQUIRE_REFUND_TOKEN", False)
     if not isinstance(required, bool):
         yield checks.Error(
@@ -177,20 +176,31 @@ def require_refund_token(store: Part) -> Messages:
         )
 
 
-def methods(store: Part) -> Messages:
+def plans(store: Section) -> Messages:
+    value = store.get("PLANS", PLANS[0])
+    if not isinstance(value, str) or value.lower() not in PLANS:
+        yield checks.Error(
+            _("{place} is neither 'once' nor 'refuse'.").format(place=store.at("PLANS")),
+            hint=_('Write "PLANS": "refuse", to take no order that holds a plan, or remove it.'),
+            id="snipcart_checkout.E117",
+        )
+
+
+def methods(store: Section) -> Messages:
     value = store.get("METHODS")
     if not isinstance(value, Mapping) or not value:
         yield checks.Error(
             _("{place} is missing, empty or not a dict.").format(place=store.at("METHODS")),
             hint=_(
                 'Write "METHODS": {"acme_transfer": {"BACKEND": '
-                '"snipcart_checkout.backends.manual.ManualBackend", "NAME": "Bank transfer"}},'
+                '"snipcart_checkout.backends.manual.ManualBackend", "NAME": "Bank transfer", '
+                '"OPTIONS": {"INSTRUCTIONS": "..."}}},'
             ),
             id="snipcart_checkout.E111",
         )
 
 
-STORE_RULES: Final[tuple[Callable[[Part], Messages], ...]] = (
+STORE_RULES: Final[tuple[Callable[[Section], Messages], ...]] = (
     name,
     shape,
     unknown_keys,
@@ -202,5 +212,7 @@ STORE_RULES: Final[tuple[Callable[[Part], Messages], ...]] = (
     shop_hosts,
     odd_shop_hosts,
     require_refund_token,
+    plans,
+    brand,
     methods,
 )

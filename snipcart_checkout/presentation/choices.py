@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.conf import settings as django_settings
+from django.urls import get_resolver, get_script_prefix, get_urlconf, reverse
+from django.utils.translation import get_language
 
+from snipcart_checkout.backends import get_backend
+from snipcart_checkout.backends.base import PaymentBackend
 from snipcart_checkout.conf import Method, Store
-from snipcart_checkout.languages import LANGUAGES, PageLanguage, language_tag, page_language
-from snipcart_checkout.links import icon_url
-
-__all__ = ["LanguageChoice", "MethodChoice", "present_languages", "present_methods", "with_query"]
+from snipcart_checkout.conf.links import page_image_url
+from snipcart_checkout.presentation.languages import LANGUAGES, PageLanguage, language_tag, page_language
 
 # The parameter that holds the token travels in hidden fields of forms, never in the address they are sent to.
 _SECRET: Final = "publicToken"  # noqa: S105
@@ -24,49 +24,46 @@ _SECRET: Final = "publicToken"  # noqa: S105
 
 @dataclass(frozen=True, kw_only=True)
 class MethodChoice:
-    """One payment method. ``href`` is its page, ``pay_url`` where its form is sent; both are paths of ours."""
+    """One payment method. ``href`` is its page, ``pay_url`` where its form is sent; both are paths of ours.
+
+    ``description`` is one line on what happens next, ``pay_label`` what the button says instead of "Pay …",
+    ``processed_by`` who processes the payment; each may be empty. ``icon_urls`` are four at most.
+    """
 
     id: str
     name: str
-    icon_url: str
+    description: str
+    icon_urls: tuple[str, ...]
+    pay_label: str
+    processed_by: str
     href: str
     pay_url: str
     current: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class LanguageChoice:
-    """One language with its own name. ``code`` is for ``lang``; ``href`` is relative to the page."""
+class LanguageChoice(NamedTuple):
+    """One language with its own name. ``code`` is for ``lang``, and what the parameter ``language`` is set to."""
 
     code: str
     name: str
-    href: str
     current: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageSwitch:
-    """The languages that a page is to be had in: go through them, or place their ``links`` as they are.
+    """The languages that a page is to be had in: the site's, as far as they are ours. False where there is no choice.
 
-    ``query`` is what an address of this page begins with, besides the language.
+    ``query`` are name and value of what a request for another language carries besides.
     """
 
-    current: PageLanguage
-    query: str
+    choices: tuple[LanguageChoice, ...]
+    query: tuple[tuple[str, str], ...]
+
+    def __bool__(self) -> bool:
+        return len(self.choices) > 1
 
     def __iter__(self) -> Iterator[LanguageChoice]:
-        for code, name, lang in _SWITCH:
-            href = f"?{self.query}language={lang}"
-            yield LanguageChoice(code=lang, name=name, href=href, current=code == self.current.code)
-
-    @property
-    def links(self) -> SafeString:
-        """A list item with a link for each language.
-
-        They differ from order to order in nothing but the query. As a loop in the template they would be a fifth
-        of the time that a page takes.
-        """
-        return format_html(_links(self.current.code), query=self.query)
+        return iter(self.choices)
 
 
 def present_methods(
@@ -78,15 +75,32 @@ def present_methods(
 
 
 def _present_method(method: Method, store: Store, chosen: str, query: Mapping[str, str]) -> MethodChoice:
-    path = reverse("snipcart_checkout:checkout", kwargs={"store": store.name, "method": method.id})
+    where = (get_resolver(get_urlconf()), get_script_prefix(), get_language())
+    path = _get_path(store.name, method.id, where)
+    backend = _find_backend(store, method)
     return MethodChoice(
         id=method.id,
         name=str(method.name),
-        icon_url=icon_url(method.icon),
+        description=str(method.description or (backend.description if backend else "")),
+        icon_urls=tuple(filter(None, map(page_image_url, method.icons))),
+        pay_label=str((backend and backend.pay_label) or ""),
+        processed_by=str(backend.processed_by if backend else ""),
         href=with_query(path, query),
         pay_url=with_query(path, {key: value for key, value in query.items() if key != _SECRET}),
         current=method.id == chosen,
     )
+
+
+@lru_cache(maxsize=256)
+def _get_path(store: str, method: str, _where: tuple[object, ...]) -> str:
+    return reverse("snipcart_checkout:checkout", kwargs={"store": store, "method": method})
+
+
+def _find_backend(store: Store, method: Method) -> PaymentBackend | None:
+    try:
+        return get_backend(store, method)
+    except Exception:  # a stranger's backend may raise anything while it is built
+        return None
 
 
 def with_query(path: str, query: Mapping[str, str]) -> str:
@@ -95,21 +109,22 @@ def with_query(path: str, query: Mapping[str, str]) -> str:
 
 
 def present_languages(current: PageLanguage, query: Mapping[str, str]) -> LanguageSwitch:
-    """Return every language of ours, in the order of their own names as LANGUAGES lists them."""
-    return LanguageSwitch(current=current, query=f"{urlencode(query)}&" if query else "")
+    """Return the site's LANGUAGES that are ours, and the page's own, in the order in which ours are listed."""
+    codes = tuple([code for code, _name in django_settings.LANGUAGES])
+    offered = _offered(codes, django_settings.LANGUAGE_CODE, django_settings.USE_I18N)
+    choices = _choices(offered | {current.code}, current.code)
+    return LanguageSwitch(choices=choices, query=tuple(query.items()))
 
 
-@lru_cache(maxsize=len(LANGUAGES))
-def _links(current: str) -> str:
-    return "\n".join(
-        _LINK.format(lang=lang, name=name, current=' aria-current="true"' if code == current else "")
-        for code, name, lang in _SWITCH
+@lru_cache(maxsize=16)
+def _offered(codes: tuple[str, ...], _language_code: str, _use_i18n: bool) -> frozenset[str]:
+    return frozenset(page_language(language_tag(code)).code for code in codes)
+
+
+@lru_cache(maxsize=64)
+def _choices(offered: frozenset[str], current: str) -> tuple[LanguageChoice, ...]:
+    return tuple(
+        LanguageChoice(page_language(language_tag(code)).html_lang, name, code == current)
+        for code, name in LANGUAGES.items()
+        if code in offered
     )
-
-
-_LINK: Final = (
-    '<li><a href="?{{query}}language={lang}" lang="{lang}" hreflang="{lang}"{current}>{name}</a></li>'
-)
-_SWITCH: Final = tuple(
-    (code, name, page_language(language_tag(code)).html_lang) for code, name in LANGUAGES.items()
-)

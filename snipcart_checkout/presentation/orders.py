@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final, NamedTuple
+from functools import lru_cache
+from html import escape
+from typing import NamedTuple
 
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, pgettext
 
-from snipcart_checkout.addresses import address_lines
-from snipcart_checkout.formats import format_money, format_number
-from snipcart_checkout.languages import PageLanguage
-from snipcart_checkout.protocol import Address, Invoice, Item
+from snipcart_checkout.conf.translation import gettext, ngettext
+from snipcart_checkout.presentation.addresses import address_lines
+from snipcart_checkout.presentation.formats import (
+    format_money,
+    format_number,
+    get_money_writer,
+    get_number_writer,
+)
+from snipcart_checkout.presentation.languages import PageLanguage
+from snipcart_checkout.snipcart import Address, Invoice, Item
 
-__all__ = ["InvoiceView", "ItemView", "present_invoice"]
 
-# More lines than this are folded on a narrow screen.
-_LONG: Final = 8
-
-
-class ItemView(NamedTuple):
+class ItemDisplay(NamedTuple):
     """One line of the order, in finished strings; what Snipcart does not send is empty.
 
-    ``kind`` is ``goods``, ``discount``, ``shipping`` or ``tax``, and ``label`` says so in words, except for goods.
+    ``kind`` is ``goods``, ``discount``, ``shipping`` or ``tax``, and ``label`` says so in words; of goods only that they
+    are a subscription.
     ``each`` is "20,00 € each" where the unit price says more than the amount, else empty.
 
     A tuple, so that a template can take it apart in its ``for`` tag: at 500 lines, looking up names on each of
@@ -39,13 +45,14 @@ class ItemView(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvoiceView:
+class InvoiceDisplay:
     """An order as the page shows it.
 
     ``amount`` (Decimal, major units), ``currency``, ``email``, ``language`` and ``cart_id`` are as Snipcart sent
-    them; everything else is finished. ``goods`` and ``charges`` (discounts, shipping, taxes) are ``items`` told
-    apart. Addresses are lines, none where there is no address. ``is_long`` says whether the lines are better
-    folded on a narrow screen, ``adds_up`` whether they sum to the total, which is what is charged either way.
+    them; everything else is finished. ``goods``, ``charges`` (discounts, shipping, taxes) and ``included`` (taxes that
+    the prices hold already) are ``items`` told apart. ``item_count`` counts pieces, as the cart does. Addresses are
+    lines, none where there is no address. ``adds_up`` says whether the lines sum to the total, which is what is charged
+    either way, ``has_plan`` whether the order holds a subscription, of which this payment is the first.
     """
 
     amount: Decimal
@@ -54,25 +61,58 @@ class InvoiceView:
     language: str
     cart_id: str
     total: str
-    items: tuple[ItemView, ...]
-    goods: tuple[ItemView, ...]
-    charges: tuple[ItemView, ...]
+    items: tuple[ItemDisplay, ...]
+    goods: tuple[ItemDisplay, ...]
+    charges: tuple[ItemDisplay, ...]
+    included: tuple[ItemDisplay, ...]
     item_count: int
     count_text: str
-    is_long: bool
     adds_up: bool
+    has_plan: bool
     billing_address: tuple[str, ...]
     shipping_address: tuple[str, ...]
     same_address: bool
 
+    @property
+    def rows(self) -> SafeString:
+        """What ``parts/rows.html`` makes of the lines, finished: as a loop in a template it takes ten times as long."""
+        goods = "".join(map(_goods_row, self.goods))
+        charges = "".join(map(_charge_row, self.charges))
+        more = f'\n<tbody class="sc-charges">{charges}\n</tbody>' if charges else ""
+        return SafeString(f"<tbody>{goods}\n</tbody>{more}")
 
-def present_invoice(invoice: Invoice, language: PageLanguage) -> InvoiceView:
+
+def _goods_row(item: ItemDisplay) -> str:
+    _kind, label, name, quantity, _unit_price, each, amount = item
+    count = f"{escape(quantity)} × " if quantity else ""
+    price = f" <small>{escape(each)}</small>" if each else ""
+    plan = f" <small>{escape(label)}</small>" if label else ""
+    return (
+        f'\n<tr><th scope="row">{count}<bdi>{escape(name)}</bdi>{price}{plan}</th>'
+        f"<td><bdi>{escape(amount)}</bdi></td></tr>"
+    )
+
+
+def _charge_row(item: ItemDisplay) -> str:
+    _kind, label, name, _quantity, _unit_price, _each, amount = item
+    kind = f" <small>{escape(label)}</small>" if label != name else ""
+    return (
+        f'\n<tr><th scope="row"><bdi>{escape(name)}</bdi>{kind}</th><td><bdi>{escape(amount)}</bdi></td></tr>'
+    )
+
+
+def present_invoice(invoice: Invoice, language: PageLanguage) -> InvoiceDisplay:
     """Return an order in the number format of the page; its words are in the active translation."""
     items = _present_items(invoice, language.locale)
     goods = tuple(item for item in items if item.kind == "goods")
+    extra = tuple(item for item in items if item.kind != "goods")
+    included = tuple(item for item in extra if item.kind == "tax") if invoice.taxes_included else ()
+    count = _count_pieces(
+        one.quantity for one, item in zip(invoice.items, items, strict=True) if item.kind == "goods"
+    )
     billing = _present_address(invoice.billing_address, language.locale)
     shipping = _present_address(invoice.shipping_address, language.locale)
-    return InvoiceView(
+    return InvoiceDisplay(
         amount=invoice.amount,
         currency=invoice.currency,
         email=invoice.email,
@@ -81,15 +121,21 @@ def present_invoice(invoice: Invoice, language: PageLanguage) -> InvoiceView:
         total=format_money(invoice.amount, invoice.currency, language.locale),
         items=items,
         goods=goods,
-        charges=tuple(item for item in items if item.kind != "goods"),
-        item_count=len(goods),
-        count_text=_count_text(len(goods), language.locale),
-        is_long=len(items) > _LONG,
-        adds_up=sum((item.amount or Decimal(0) for item in invoice.items), Decimal(0)) == invoice.amount,
+        charges=tuple(item for item in extra if item not in included),
+        included=included,
+        item_count=count,
+        count_text=_count_text(count, language.locale),
+        adds_up=invoice.adds_up,
+        has_plan=invoice.has_plan,
         billing_address=billing,
         shipping_address=shipping,
         same_address=bool(billing) and billing == shipping,
     )
+
+
+def _count_pieces(quantities: Iterable[Decimal | None]) -> int:
+    # Two and a half metres of fabric are one item.
+    return sum([1 if one is None or one <= 0 or one % 1 else int(one) for one in quantities])
 
 
 def _count_text(count: int, locale: str) -> str:
@@ -97,26 +143,33 @@ def _count_text(count: int, locale: str) -> str:
     return text.format(count=format_number(Decimal(count), locale))
 
 
-def _present_items(invoice: Invoice, locale: str) -> tuple[ItemView, ...]:
-    currency, each = invoice.currency, pgettext("price of one piece", "{price} each")
-    nameless = gettext("Item")
-    labels = {"discount": gettext("Discount"), "shipping": gettext("Delivery"), "tax": gettext("Tax")}
+def _present_items(invoice: Invoice, locale: str) -> tuple[ItemDisplay, ...]:
+    write_money, write_number = get_money_writer(invoice.currency, locale), get_number_writer(locale)
+    each, nameless, plan, labels = _get_texts(get_language())
 
-    def present(item: Item) -> ItemView:
-        kind, quantity, unit_price = item.kind, item.quantity, item.unit_price
-        label = labels.get(kind, "")
-        price = "" if unit_price is None else format_money(unit_price, currency, locale)
-        return ItemView(
+    def present(item: Item) -> ItemDisplay:
+        kind, quantity, unit_price, amount = item.kind, item.quantity, item.unit_price, item.amount
+        label = plan if item.has_plan else labels.get(kind, "")
+        price = "" if unit_price is None else write_money(unit_price)
+        return ItemDisplay(
             kind,
             label,
-            item.name or label or nameless,
-            "" if quantity is None else format_number(quantity, locale),
+            item.name or labels.get(kind, nameless),
+            "" if quantity is None else write_number(quantity),
             price,
             each.format(price=price) if price and quantity is not None and quantity != 1 else "",
-            "" if item.amount is None else format_money(item.amount, currency, locale),
+            "" if amount is None else price if amount == unit_price else write_money(amount),
         )
 
     return tuple(map(present, invoice.items))
+
+
+@lru_cache(maxsize=64)
+def _get_texts(_language: str | None) -> tuple[str, str, str, Mapping[str, str]]:
+    """Return the texts of lines in the active translation: price of one piece, nameless, subscription, and the kinds."""
+    each = pgettext("snipcart_checkout: price of one piece", "{price} each")
+    labels = {"discount": gettext("Discount"), "shipping": gettext("Delivery"), "tax": gettext("Tax")}
+    return each, gettext("Item"), gettext("Subscription"), labels
 
 
 def _present_address(address: Address | None, locale: str) -> tuple[str, ...]:

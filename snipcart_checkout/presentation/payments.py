@@ -9,37 +9,44 @@ from typing import Final
 
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from snipcart_checkout.declines import decline_text
-from snipcart_checkout.formats import format_date_time, format_money
-from snipcart_checkout.languages import PageLanguage, page_language
-from snipcart_checkout.models import Confirmation, Payment
-
-__all__ = ["PaymentView", "present_decline", "present_payment"]
+from snipcart_checkout.conf.translation import gettext_lazy as _
+from snipcart_checkout.models import Payment
+from snipcart_checkout.presentation.declines import decline_text
+from snipcart_checkout.presentation.formats import format_date_time, format_money
+from snipcart_checkout.presentation.languages import PageLanguage, page_language
+from snipcart_checkout.presentation.transfers import TransferDisplay
 
 _State = Payment.State
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentView:
+class PaymentDisplay:
     """A payment as its page shows it.
 
-    ``state``, ``reference``, ``amount`` (Decimal) and ``currency`` are the ledger's; ``total`` is the finished
-    amount. ``tone`` is ``good``, ``wait`` or ``bad``. ``language`` is the tag of the language that the backend's
-    ``instructions`` are in. ``next_url`` leads on to the provider or back to the shop.
-    The page moves by itself after ``refresh_seconds``, to ``refresh_url`` or, where that is empty, to itself;
-    None means that it stays. ``may_give_up``: the shopper may end a declined payment and go back to the shop.
+    ``state``, ``reference``, ``cart_id``, ``amount`` (Decimal) and ``currency`` are the ledger's; ``total`` is the finished
+    amount, and ``total_label`` what it is: taken, to be paid, or still to be paid. ``is_headline`` says that it may stand
+    out; an amount that was not taken may not. ``tone`` is ``good``, ``wait`` or ``bad``. ``language`` is the tag of the
+    language that the backend's ``instructions`` are in. ``method`` is the name of the payment method,
+    ``processed_by`` who processes it. ``next_url`` leads on to the provider or back to the shop.
+    The page moves on at once to ``redirect_url``; where that is empty it stays. ``may_give_up``: the shopper may end a
+    declined payment and go back to the shop. ``may_retry``: the order can be paid again from this page. ``retry_url`` leads
+    to the cart where it cannot.
     """
 
     state: str
     language: str
     reference: str
     short_reference: str
+    cart_id: str
+    method: str
+    processed_by: str
     amount: Decimal
     currency: str
     total: str
+    total_label: str
+    is_headline: bool
     tone: str
     title: str
     text: str
@@ -47,44 +54,65 @@ class PaymentView:
     created_at: str
     created_at_iso: str
     instructions: tuple[str, ...]
+    transfer: TransferDisplay
     next_url: str
     next_label: str
-    refresh_seconds: int | None
-    refresh_url: str
+    redirect_url: str
+    is_waiting: bool
     may_give_up: bool
-
-    @property
-    def is_moving(self) -> bool:
-        """Whether the page waits for news."""
-        return self.refresh_seconds is not None and not self.refresh_url
+    may_retry: bool
+    retry_url: str
 
 
-def present_payment(payment: Payment, language: PageLanguage) -> PaymentView:
-    """Return a payment in the number format of the page; its words are in the active translation."""
+def present_payment(
+    payment: Payment,
+    language: PageLanguage,
+    *,
+    has_ended: bool,
+    can_retry: bool = False,
+    transfer: TransferDisplay | None = None,
+    method: str = "",
+    processed_by: str = "",
+) -> PaymentDisplay:
+    """Return a payment in the number format of the page; its words are in the active translation.
+
+    ``has_ended``: Snipcart was notified, or is going to be, that the order was not paid, so that a link is enough.
+    ``can_retry``: the browser still holds what opens the order's page. ``transfer`` is how the shopper pays by themselves.
+    """
     tone, title, text, advice = _words(payment, language)
     next_url, next_label = _next(payment)
-    seconds, refresh_url = _refresh(payment)
-    moment = _local(payment.created_at)
-    return PaymentView(
+    moment = to_local(payment.created_at)
+    is_open = payment.state in _NOT_TAKEN and not has_ended
+    transfer = transfer or TransferDisplay()
+    instructions = transfer.instructions if transfer else _instructions(payment)
+    return PaymentDisplay(
         state=payment.state,
         language=page_language(payment.language).html_lang,
         reference=str(payment.reference),
-        short_reference=payment.short_reference,
+        short_reference=payment.display_reference,
+        cart_id=payment.cart_id,
+        method=method,
+        processed_by=processed_by,
         amount=payment.amount,
         currency=payment.currency,
         total=format_money(payment.amount, payment.currency, language.locale),
+        total_label=str(_total_label(payment)),
+        is_headline=payment.captured_at is not None or (bool(instructions) and not transfer),
         tone=tone,
         title=str(title),
         text=str(text),
         advice=str(advice),
         created_at=format_date_time(moment, language.locale),
         created_at_iso=moment.isoformat(timespec="seconds"),
-        instructions=_instructions(payment),
+        instructions=instructions,
+        transfer=transfer,
         next_url=next_url,
         next_label=str(next_label),
-        refresh_seconds=seconds,
-        refresh_url=refresh_url,
-        may_give_up=payment.state == _State.DECLINED and not _is_given_up(payment),
+        redirect_url=_redirect(payment, is_to_be_read=bool(instructions or transfer)),
+        is_waiting=_is_waiting(payment),
+        may_give_up=payment.state == _State.DECLINED and not has_ended,
+        may_retry=is_open and can_retry,
+        retry_url=payment.cart_url if is_open and not can_retry else "",
     )
 
 
@@ -95,71 +123,72 @@ def present_decline(payment: Payment, language: PageLanguage) -> str:
     return decline_text(payment.decline_code, language.code)
 
 
-def _is_given_up(payment: Payment) -> bool:
-    """Whether Snipcart was told, or is going to be, that this order was not paid: then a link is enough."""
-    ended = (Confirmation.State.FAILED, Confirmation.State.INVALIDATED)
-    return Confirmation.objects.filter(session_key=payment.session_key, state__in=ended).exists()
-
-
-def _local(moment: datetime) -> datetime:
+def to_local(moment: datetime) -> datetime:
+    """Return a time of the ledger's as an aware datetime in the active zone."""
     # Without USE_TZ the ledger's times come without a zone, in that of the site.
     return timezone.localtime(moment) if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 _TO_THE_SHOP: Final = _("Back to the shop")
 _TO_THE_ORDER: Final = _("Continue to your order")
-_TO_THE_PROVIDER: Final = _("Continue to the payment")
+_TO_THE_PROVIDER: Final = _("Continue to payment")
 _BEING_CHECKED: Final = (
     "wait",
     _("Your payment is being checked"),
-    _("We are waiting for the answer of the payment service."),
-    _("Do not pay again. You may close this page: your payment goes on without it."),
+    _("We are waiting for confirmation from the payment provider."),
+    _("Do not pay again. You can close this page: your payment continues without it."),
 )
 _AT_THE_PROVIDER: Final = (
     "wait",
     _("One more step"),
-    _("The payment is completed on the page of the payment service."),
-    _("If you are not taken there in a moment, continue with the button."),
+    _("You complete the payment on the payment provider's page."),
+    _("If you are not redirected, use the button below."),
 )
 _WORDS: Final[dict[str, tuple[str, Promise | str, Promise | str, Promise | str]]] = {
     _State.CHARGING: _BEING_CHECKED,
     _State.UNKNOWN: _BEING_CHECKED,
-    _State.WAITING: (
+    _State.PENDING: (
         "wait",
         _("Your payment is on its way"),
-        _("Your order is placed. We will let the shop know as soon as the money has arrived."),
-        _("Do not pay a second time. You may close this page."),
+        _("Your order has been placed. We will let the shop know as soon as the money arrives."),
+        _("Do not pay again. You can close this page."),
     ),
     _State.PAID: (
         "good",
-        pgettext_lazy("headline of a payment", "Paid"),
+        pgettext_lazy("snipcart_checkout: headline of a payment", "Paid"),
         _("Thank you. We have received your payment."),
-        _("Do not pay again. Keep the reference until you have the shop's confirmation."),
+        _("Do not pay again. Keep the payment reference until the shop confirms your order."),
     ),
     _State.DECLINED: (
         "bad",
-        pgettext_lazy("headline of a payment", "Declined"),
+        pgettext_lazy("snipcart_checkout: headline of a payment", "Declined"),
         _("The payment was declined. No money was taken."),
-        _("Go back to the shop to try again or to pay another way."),
+        "",
     ),
     _State.ABANDONED: (
         "bad",
         _("The payment was not completed"),
-        _("It was broken off before it reached the payment service. No money was taken."),
-        _("Go back to the shop to try again or to pay another way."),
+        _("It was interrupted before reaching the payment provider. No money was taken."),
+        "",
     ),
     _State.REVIEW: (
         "wait",
-        _("The shop is looking at your payment"),
-        _("Your payment was received, but something about it needs a person to look at it."),
-        _("Do not pay again. The shop will get in touch; have the reference at hand."),
+        _("The shop is reviewing your payment"),
+        _("Your payment was received, but the shop needs to review it."),
+        _("Do not pay again. The shop will contact you. Have the payment reference ready."),
     ),
 }
+_IN_REVIEW: Final = (
+    "wait",
+    _("The shop is reviewing your payment"),
+    _("The outcome of your payment is not known yet, so the shop needs to review it."),
+    _("Do not pay again. The shop will contact you. Have the payment reference ready."),
+)
 _TO_PAY_YOURSELF: Final = (
     "wait",
-    _("Your order is waiting for your payment"),
-    _("Your order is placed. Please pay it as described here."),
-    _("You may close this page. Keep the reference."),
+    _("Your order is awaiting payment"),
+    _("Your order has been placed. Please pay as described here."),
+    _("You can close this page. Keep the payment reference."),
 )
 
 
@@ -167,51 +196,64 @@ def _words(
     payment: Payment, language: PageLanguage
 ) -> tuple[str, Promise | str, Promise | str, Promise | str]:
     if payment.redirect_url:
-        return _BEING_CHECKED if payment.asked_at else _AT_THE_PROVIDER
-    if payment.state == _State.WAITING and payment.instructions:
+        return _BEING_CHECKED if payment.redirect_ended else _AT_THE_PROVIDER
+    if payment.state == _State.PENDING and payment.instructions:
         return _TO_PAY_YOURSELF
+    if payment.state == _State.REVIEW and payment.captured_at is None:
+        return _IN_REVIEW
     tone, title, text, advice = _WORDS.get(payment.state, _BEING_CHECKED)
     if payment.state == _State.DECLINED:
         text = present_decline(payment, language) or text
     return tone, title, text, advice
 
 
+def _total_label(payment: Payment) -> Promise | str:
+    if payment.captured_at is not None:
+        return _("Amount paid")
+    if payment.state in _NOT_TAKEN:
+        return _("Still to pay")
+    is_to_be_paid = payment.state == _State.PENDING and (
+        payment.instructions or (payment.redirect_url and not payment.redirect_ended)
+    )
+    return _("Amount to pay") if is_to_be_paid else _("Amount")
+
+
 def _instructions(payment: Payment) -> tuple[str, ...]:
-    shown = payment.state in {_State.WAITING, _State.PAID}
+    shown = payment.state in {_State.PENDING, _State.PAID}
     return tuple(filter(None, payment.instructions.splitlines())) if shown else ()
 
 
 def _next(payment: Payment) -> tuple[str, Promise | str]:
-    if payment.redirect_url:
+    if payment.redirect_url and not payment.redirect_ended:
         return payment.redirect_url, _TO_THE_PROVIDER
-    if payment.return_url:
-        return payment.return_url, _TO_THE_ORDER if payment.state in _ORDERED else _TO_THE_SHOP
-    return payment.back_url, _TO_THE_SHOP
+    if payment.order_url:
+        return payment.order_url, _TO_THE_ORDER if payment.state in _ORDERED else _TO_THE_SHOP
+    return payment.cart_url, _TO_THE_SHOP
 
 
-_ORDERED: Final = frozenset({_State.WAITING, _State.PAID, _State.REVIEW})
-_SOON: Final = 1
-_TIME_TO_READ: Final = 4
-# How often the page looks for news of a payment that is so young. Older ones are not watched any more.
-_LOOKS: Final = ((timedelta(minutes=10), 10), (timedelta(hours=1), 60))
+_ORDERED: Final = frozenset({_State.PENDING, _State.PAID, _State.REVIEW})
+_NOT_TAKEN: Final = frozenset({_State.DECLINED, _State.ABANDONED})
+# Older payments are not watched any more.
+_WATCHED: Final = timedelta(hours=1)
 
 
-def _time_to_look_again(payment: Payment) -> int | None:
-    age = timezone.now() - payment.created_at
-    return next((seconds for limit, seconds in _LOOKS if age < limit), None)
+def _redirect(payment: Payment, *, is_to_be_read: bool) -> str:
+    """Return where the page leads at once; empty where it is to be read, and then it never moves by itself."""
+    if payment.redirect_url:
+        # A shopper who came back from the provider before it had an answer must not be sent there again.
+        return "" if payment.redirect_ended else payment.redirect_url
+    if is_to_be_read or payment.state in {_State.CHARGING, _State.UNKNOWN, _State.REVIEW}:
+        return ""
+    return payment.order_url
 
 
-def _refresh(payment: Payment) -> tuple[int | None, str]:
-    """Return after how many seconds the page moves, and where to."""
-    if payment.redirect_url and not payment.asked_at:
-        return _SOON, payment.redirect_url
-    # A shopper who came back from the provider before it had an answer must not be sent there again.
-    if payment.redirect_url or payment.state in {_State.CHARGING, _State.UNKNOWN}:
-        return _time_to_look_again(payment), ""
-    if payment.state == _State.REVIEW or _instructions(payment):
-        # To be read, and written down.
-        return None, ""
-    if payment.return_url:
-        return _TIME_TO_READ, payment.return_url
-    # Snipcart has not heard of it yet and has named no way on.
-    return _time_to_look_again(payment) if payment.state in {_State.PAID, _State.WAITING} else None, ""
+def _is_waiting(payment: Payment) -> bool:
+    """Return whether news of the payment may come while the shopper looks at its page."""
+    if timezone.now() - payment.created_at > _WATCHED:
+        return False
+    if payment.redirect_url:
+        return payment.redirect_ended
+    # Paid, but Snipcart has not heard of it yet and has named no way on.
+    is_undelivered = payment.state == _State.PAID and not payment.order_url
+    is_on_its_way = payment.state == _State.PENDING and not payment.order_url and not payment.instructions
+    return payment.state in {_State.CHARGING, _State.UNKNOWN} or is_undelivered or is_on_its_way

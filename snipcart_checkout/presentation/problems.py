@@ -7,62 +7,117 @@ from enum import Enum, auto
 from typing import Final
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
-__all__ = ["Problem", "ProblemView", "present_problem"]
+from snipcart_checkout.conf.translation import gettext_lazy as _
 
 
 class Problem(Enum):
-    """Why there is no page to show."""
+    """Why there is no page to show; the value is the HTTP status of the page that says so.
 
-    NO_TOKEN = auto()
-    MALFORMED_TOKEN = auto()
-    TOKEN_REFUSED = auto()
+    A page that has to be read is no 404 where it can be helped: LocaleMiddleware would turn it into a redirect.
+    """
+
+    NO_TOKEN = auto(), 400
+    MALFORMED_TOKEN = auto(), 400
+    TOKEN_REFUSED = auto(), 410
     """Expired, used up, or another shop's."""
-    UNAVAILABLE = auto()
-    """Snipcart, or our own database, cannot be reached or is busy."""
-    BAD_ANSWER = auto()
-    UNPAYABLE = auto()
+    UNAVAILABLE = auto(), 503
+    """Snipcart, the provider or our own database cannot be reached or is busy."""
+    BAD_ANSWER = auto(), 503
+    UNPAYABLE = auto(), 503
     """The order's total or currency cannot be charged exactly."""
-    NOT_CONFIGURED = auto()
-    NO_SUCH_PAGE = auto()
-    """An unknown store, method or payment."""
-    METHOD_NOT_OFFERED = auto()
-    CSRF = auto()
-    UNEXPECTED = auto()
+    NOT_CONFIGURED = auto(), 503
+    NO_SUCH_PAGE = auto(), 404
+    """The mount itself, where it does not belong to one store."""
+    UNKNOWN_METHOD = auto(), 410
+    UNKNOWN_PAYMENT = auto(), 410
+    METHOD_NOT_OFFERED = auto(), 409
+    PLAN_REFUSED = auto(), 409
+    """The order holds a subscription, and PLANS of the store refuses those."""
+    METHOD_NOT_ALLOWED = auto(), 405
+    CSRF = auto(), 403
+    UNEXPECTED = auto(), 500
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(self.value[1])
+
+
+class Refusal(Enum):
+    """Why a machine's request is refused: the HTTP status, and a sentence for a developer."""
+
+    NOT_JSON = 415, _("The body must be application/json.")
+    NO_LENGTH = 411, _("The request needs a Content-Length; this server does not read chunked bodies.")
+    TOO_LARGE = 413, _("The body is too large.")
+    UNREADABLE = 400, _("The body cannot be read: {reason}.")
+    NOT_POST = 405, _("Only POST is allowed here.")
+    NO_TOKEN = 400, _("The public token is missing or malformed.")
+    TWO_TOKENS = 400, _("The request holds two different public tokens.")
+    TOKEN_REFUSED = 401, _("Snipcart refuses the token.")
+    NOT_PROVEN = 401, _("The token is missing, malformed or refused.")
+    SNIPCART_UNAVAILABLE = 503, _("Snipcart cannot be reached, try again.")
+    LEDGER_UNAVAILABLE = 503, _("The database cannot be reached, try again.")
+    UNKNOWN_STORE = 404, _("Store not found.")
+    UNKNOWN_METHOD = 404, _("Payment method not found.")
+    UNKNOWN_PAYMENT = 404, _("Payment not found.")
+    UNPAYABLE_AMOUNT = 400, _("This amount cannot be refunded: {reason}.")
+    NOT_REFUNDABLE = 409, "{reason}"
+    REFUND_UNKNOWN = 502, "{reason}"
+    PROVIDER_BUSY = 503, _("Too many calls to the payment provider are under way, try again.")
+    NOT_VERIFIED = 400, _("The notification could not be verified.")
+    NOT_LOOKED_UP = 503, _("The outcome could not be looked up, send this again.")
+    UNEXPECTED = 500, _("Something went wrong on our side.")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return int(self.value[0])
+
+    def explain(self, reason: object = "") -> str:
+        """Return the sentence in the active translation."""
+        return str(self.value[1]).format(reason=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProblemView:
+class ProblemDisplay:
     """A problem in words: what it is, what happened, whether money was taken, what to do."""
 
     title: str
     text: str
     money: str
     advice: str
+    may_reload: bool
 
 
-def present_problem(problem: Problem) -> ProblemView:
-    """Return a problem in the active translation."""
+def present_problem(problem: Problem, *, is_get: bool = False) -> ProblemDisplay:
+    """Return a problem in the active translation; a page that was asked for with GET may be asked for again."""
     title, text, money, advice = map(str, _WORDS[problem])
-    return ProblemView(title=title, text=text, money=money, advice=advice)
+    passes = _WORDS[problem][-1] is _RELOAD
+    return ProblemDisplay(title=title, text=text, money=money, advice=advice, may_reload=is_get and passes)
 
 
 _NO_MONEY: Final = _("No money was taken.")
-_FROM_THE_CART: Final = _("Go back to the shop, open your cart and choose how to pay again.")
-_RELOAD: Final = _("Wait a minute, then reload this page. Your cart is kept.")
-_OTHER_METHOD: Final = _("Go back to your cart and choose another way to pay, or ask the shop.")
+_FROM_THE_CART: Final = _("Go back to the shop, open your cart and choose a payment method again.")
+_RELOAD: Final = _("Wait a minute, then reload this page. Your cart is saved.")
+_OTHER_METHOD: Final = _("Go back to your cart and choose another payment method, or contact the shop.")
 
+_NOT_FOUND: Final = (
+    _("Page not found"),
+    _("The link is wrong or out of date."),
+    _NO_MONEY,
+    _FROM_THE_CART,
+)
 _WORDS: Final[dict[Problem, tuple[Promise | str, ...]]] = {
     Problem.NO_TOKEN: (
-        _("This page opens from your cart"),
-        _("The address does not say which order is to be paid."),
+        _("Please open this page from your cart"),
+        _("The link does not say which order to pay for."),
         _NO_MONEY,
         _FROM_THE_CART,
     ),
     Problem.MALFORMED_TOKEN: (
-        _("This payment link is damaged"),
-        _("It was cut off or changed on its way here."),
+        _("This payment link is broken"),
+        _("Part of it is missing or was changed."),
         _NO_MONEY,
         _FROM_THE_CART,
     ),
@@ -71,56 +126,65 @@ _WORDS: Final[dict[Problem, tuple[Promise | str, ...]]] = {
         _("It has expired, has been used already, or belongs to another shop."),
         _("No money was taken on this page."),
         _(
-            "If you have already paid, look for the shop's confirmation before you pay again. Otherwise go back "
-            "to the shop, open your cart and choose how to pay again."
+            "If you have already paid, look for the shop's confirmation before you pay again. Otherwise go "
+            "back to the shop, open your cart and choose a payment method again."
         ),
     ),
     Problem.UNAVAILABLE: (
         _("Your order cannot be opened at the moment"),
-        _("The shop's ordering service does not answer, or is very busy."),
+        _("The shop's order system is not responding or is very busy."),
         _NO_MONEY,
         _RELOAD,
     ),
     Problem.BAD_ANSWER: (
         _("Your order could not be read"),
-        _("The shop's ordering service sent an answer that we do not understand."),
+        _("The shop's order system sent a response that we could not read."),
         _NO_MONEY,
         _RELOAD,
     ),
     Problem.UNPAYABLE: (
         _("This order cannot be paid here"),
-        _("Its total cannot be charged exactly, or its currency is not known to us."),
+        _("Its exact total cannot be charged, or its currency is not supported."),
         _NO_MONEY,
         _OTHER_METHOD,
     ),
     Problem.NOT_CONFIGURED: (
-        _("Paying here is not possible yet"),
-        _("The shop has not finished setting up this way to pay."),
+        _("You cannot pay here yet"),
+        _("The shop has not finished setting up this payment method."),
         _NO_MONEY,
         _OTHER_METHOD,
     ),
-    Problem.NO_SUCH_PAGE: (
-        _("There is no such page"),
-        _("The address is mistyped or out of date."),
-        _NO_MONEY,
-        _FROM_THE_CART,
+    Problem.NO_SUCH_PAGE: _NOT_FOUND,
+    Problem.UNKNOWN_METHOD: _NOT_FOUND,
+    Problem.METHOD_NOT_ALLOWED: _NOT_FOUND,
+    Problem.UNKNOWN_PAYMENT: (
+        _("Page not found"),
+        _("The link is wrong or out of date."),
+        _("We cannot tell from here whether money was taken."),
+        _("Contact the shop before you pay again, and quote the payment reference."),
     ),
     Problem.METHOD_NOT_OFFERED: (
         _("This order cannot be paid this way"),
-        _("The payment method does not accept your country, your currency or this amount."),
+        _("The payment method isn't available in your country, in your currency or for this amount."),
         _NO_MONEY,
         _OTHER_METHOD,
     ),
+    Problem.PLAN_REFUSED: (
+        _("Subscriptions cannot be paid here"),
+        _("Your order contains a subscription, and this payment page takes single payments only."),
+        _NO_MONEY,
+        _("Go back to your cart and take the subscription out, or contact the shop."),
+    ),
     Problem.CSRF: (
-        _("Please send the payment once more"),
-        _("The page had been open for too long, or your browser does not keep cookies of this site."),
+        _("Please submit your payment again"),
+        _("The page was open for too long, or your browser is blocking this site's cookies."),
         _NO_MONEY,
         _("Go back, reload the page and try again. If that does not help, allow cookies for this site."),
     ),
     Problem.UNEXPECTED: (
         _("Something went wrong"),
-        _("The mistake is ours, not yours, and it has been recorded."),
-        _("We cannot tell here whether money was taken."),
-        _("Ask the shop before you pay again, and give this reference."),
+        _("This is our fault, and we have logged it."),
+        _("We cannot tell from here whether money was taken."),
+        _("Contact the shop before you pay again, and quote this reference."),
     ),
 }

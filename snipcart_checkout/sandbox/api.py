@@ -1,191 +1,130 @@
-"""Snipcart's API as the merchant's server sees it: three endpoints of the gateway, and the check of request tokens."""
+"""Snipcart's API over Django: a request goes to Snipcart, and its answer comes back, or does not."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
-import json
-from typing import Any, Final
+import socket
+import time
+from collections.abc import Mapping
+from typing import Final
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 
-from snipcart_checkout.sandbox.carts import add_one_more
-from snipcart_checkout.sandbox.contract import confirmation_problem
-from snipcart_checkout.sandbox.endpoints import Call, endpoint
-from snipcart_checkout.sandbox.gateway import get_half, mode_of_api_key
-from snipcart_checkout.sandbox.sessions import (
-    ConfirmationRefused,
-    Session,
-    change_session,
-    confirm,
-    get_session,
-    read_session,
-)
-from snipcart_checkout.sandbox.story import tell
-from snipcart_checkout.sandbox.tokens import read_token
+from snipcart_checkout.sandbox.activity import Message, log_activity
+from snipcart_checkout.sandbox.conf import get_settings
+from snipcart_checkout.sandbox.core.api import Answer
+from snipcart_checkout.sandbox.core.wire import Reply, Request, Wire
+from snipcart_checkout.sandbox.gateway import secrets_in_use
+from snipcart_checkout.sandbox.masking import mask, readable_body
+from snipcart_checkout.sandbox.pages import debug_only
+from snipcart_checkout.sandbox.snipcart import get_snipcart
 
-__all__ = ["payment", "payment_session", "request_validation", "validate"]
-
-_MAX_BODY: Final = 100_000
+_SHOWN_HEADERS: Final = ("Authorization", "Content-Type", "Accept", "User-Agent")
 
 
-def _session_of_public_token(call: Call) -> Session | None:
-    token = read_token(call.request.GET.get("publicToken", ""), "public")
-    return get_session(token.session_id) if token else None
+@csrf_exempt
+@debug_only
+def api(request: HttpRequest, path: str) -> HttpResponse:
+    """Answer a call of the merchant's server; ``path`` is what follows ``api/``."""
+    begun = time.monotonic()
+    answer = get_snipcart().answer(_read_request(request, path))
+    # Logged first: what hangs for long seconds should not be missing from the log meanwhile.
+    _log(request, answer, round((time.monotonic() - begun) * 1000))
+    return _deliver(request, answer)
 
 
-def _session_of_body(call: Call) -> Session | None:
-    try:
-        body = json.loads(call.request.body)
-    except (ValueError, RecursionError):
-        return None
-    identifier = body.get("paymentSessionId") if isinstance(body, dict) else None
-    return get_session(identifier) if isinstance(identifier, str) else None
-
-
-def _session_of_request_token(call: Call) -> Session | None:
-    token = read_token(call.token, "request")
-    return get_session(token.session_id) if token else None
-
-
-@endpoint("validate", "GET", _session_of_public_token)
-def validate(call: Call) -> HttpResponse:
-    """Tell whether a public token is genuine. The body of a good answer is not documented, so it is empty."""
-    return _token_refusal(call, "validate") or _open_to_browsers(_good(call, HttpResponse()))
-
-
-@endpoint("session", "GET", _session_of_public_token)
-def payment_session(call: Call) -> HttpResponse:
-    """Return the payment session of a public token."""
-    if refused := _token_refusal(call, "session"):
-        return refused
-    session = call.session
-    if session is None:
-        return call.refuse(404, "The payment session is not known.")
-    invoice = session.current_invoice
-    answer = JsonResponse(read_session(session), json_dumps_params={"ensure_ascii": False})
-    if call.take_fault("session", "cart_changed"):
-        add_one_more(session.cart_id)
-        tell("cart_changed", session_id=session.id, number=session.number, fault="cart_changed")
-    return _open_to_browsers(_good(call, answer, amount=str(invoice.amount), currency=invoice.currency))
-
-
-def _token_refusal(call: Call, name: str) -> HttpResponse | None:
-    if len(call.request.GET.getlist("publicToken")) != 1:
-        return call.refuse(400, "The query string has to hold 'publicToken', once.")
-    if call.session is None:
-        return call.refuse(
-            404, "The token is forged, has expired, or belongs to a session that is forgotten."
-        )
-    if call.take_fault(name, "expired"):
-        call.session = change_session(call.session.id, expired=True)
-    return call.refuse(404, "The payment session has expired.") if call.session.expired else None
-
-
-@endpoint("payment", "POST", _session_of_body)
-def payment(call: Call) -> HttpResponse:
-    """Take the merchant's word on what came of a payment ("Create payment" of Snipcart's reference)."""
-    body, refused = _read_confirmation(call)
-    if refused is not None:
-        return refused
-    if call.session is None:
-        hint = (
-            " That is a token; the id of the session is wanted."
-            if _is_token(body["paymentSessionId"])
-            else ""
-        )
-        return call.refuse(404, f"No payment session has the id in 'paymentSessionId'.{hint}")
-    if mode_of_api_key(_bearer_key(call)) != call.session.mode:
-        return call.refuse(403, f"The key belongs to the other mode; this is a {call.session.mode} session.")
-    return _confirm(call, call.session, body)
-
-
-def _read_confirmation(call: Call) -> tuple[dict[str, Any], HttpResponse | None]:
-    if problem := _key_problem(call):
-        return {}, call.refuse(401, problem)
-    if call.request.content_type != "application/json":
-        return {}, call.refuse(415, "The content type has to be application/json.")
-    if len(call.request.body) > _MAX_BODY:
-        return {}, call.refuse(413, "The body is too long.")
-    try:
-        body = json.loads(call.request.body)
-    except (ValueError, RecursionError):
-        return {}, call.refuse(400, "The body is not JSON.")
-    wrong = confirmation_problem(body)
-    return body, call.refuse(400, wrong) if wrong else None
-
-
-def _key_problem(call: Call) -> str:
-    key = _bearer_key(call)
-    if not key:
-        return "The header 'Authorization: Bearer KEY' is missing, with one of the gateway's API keys."
-    mode = mode_of_api_key(key)
-    if not mode:
-        return "The key is none of the gateway's API keys. The store's secret key does not work here."
-    first_key = get_half(mode).api_keys[0]
-    if key == first_key and call.take_fault("payment", "key_revoked"):
-        return "The key has been revoked."
-    return ""
-
-
-def _bearer_key(call: Call) -> str:
-    scheme, _, key = call.request.headers.get("Authorization", "").partition(" ")
-    return key if scheme.lower() == "bearer" else ""
-
-
-def _is_token(text: str) -> bool:
-    return text.count(".") == 2
-
-
-def _confirm(call: Call, session: Session, body: dict[str, Any]) -> HttpResponse:
-    # Asked for only where there can be a repeat, so that the switch does not go off on the first confirmation.
-    refused = bool(session.told) and bool(call.take_fault("payment", "repeat_refused"))
-    try:
-        call.session = confirm(session, body, repeats_refused=refused)
-    except ConfirmationRefused as error:
-        return call.refuse(error.status, str(error))
-    return _good(call, JsonResponse({"returnUrl": session.return_url}), state=body["state"])
-
-
-@endpoint("requestvalidation", "GET", _session_of_request_token)
-def request_validation(call: Call) -> HttpResponse:
-    """Tell whether a request token came from Snipcart: Basic authentication with the store's secret key as user."""
-    token = read_token(call.token, "request")
-    mode = token.mode if token else ""
-    user, password = _basic_credentials(call)
-    if (
-        token
-        and hmac.compare_digest(user.encode(), get_half(mode).store_secret_key.encode())
-        and not password
-    ):
-        return _good(call, JsonResponse({"token": call.token}))
-    if not user:
-        return call.refuse(401, "Basic authentication with the store's secret key as user is missing.")
-    if token is None:
-        return call.refuse(404, "The token is forged or has expired; it lives for an hour.")
-    return call.refuse(
-        401, f"The user is not the secret key of the {mode} store, or the password is not empty."
+def _read_request(request: HttpRequest, path: str) -> Request:
+    return Request(
+        method=request.method or "",
+        path=f"/api/{path}",
+        query={name: [str(value) for value in values] for name, values in request.GET.lists()},
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=request.body,
     )
 
 
-def _basic_credentials(call: Call) -> tuple[str, str]:
-    scheme, _, encoded = call.request.headers.get("Authorization", "").partition(" ")
-    try:
-        decoded = base64.b64decode(encoded, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        decoded = ""
-    user, _, password = decoded.partition(":")
-    return (user, password) if scheme.lower() == "basic" else ("", "")
+def _log(request: HttpRequest, answer: Answer, milliseconds: int) -> None:
+    outcome = "failed" if answer.is_ignored else "refused" if answer.problem else "ok"
+    log_activity(
+        f"{answer.endpoint}_{outcome}" if answer.endpoint else "_refused",
+        answer.session,
+        exchange=(_request_message(request), _answer_message(answer)),
+        milliseconds=milliseconds,
+        fault=answer.planned.name if answer.planned else "",
+        remark=answer.problem,
+        **_params(answer),
+    )
 
 
-def _good(call: Call, answer: HttpResponse, **params: str) -> HttpResponse:
-    call.is_good = True
-    call.params = params
-    return answer
+def _params(answer: Answer) -> Mapping[str, str]:
+    session = answer.session
+    if session is None:
+        return {}
+    amount = session.invoice.amount if session.amount_read is None else session.amount_read
+    return {"amount": str(amount), "currency": session.invoice.currency, "state": session.state}
 
 
-def _open_to_browsers(answer: HttpResponse) -> HttpResponse:
-    # The reference lets the checkout page call these two from the browser.
-    answer["Access-Control-Allow-Origin"] = "*"
-    return answer
+def _request_message(request: HttpRequest) -> Message:
+    secrets = secrets_in_use()
+    # Django's own server makes up a content type where there is no content.
+    shown = {
+        name: request.headers[name]
+        for name in _SHOWN_HEADERS
+        if request.headers.get(name) and (request.body or name != "Content-Type")
+    }
+    return Message(
+        line=mask(f"{request.method} {request.get_full_path()}", secrets),
+        headers={name: _header(name, value, secrets) for name, value in shown.items()},
+        body=readable_body(request.body, secrets),
+    )
+
+
+def _header(name: str, value: str, secrets: list[str]) -> str:
+    if name != "Authorization":
+        return mask(value, secrets)
+    # Not only the keys that we know: somebody may have sent a real one here by mistake.
+    scheme, _, key = value.partition(" ")
+    return f"{scheme} …{key[-4:]}" if key else "…"
+
+
+def _answer_message(answer: Answer) -> Message:
+    if answer.planned and answer.planned.fault.send:
+        return Message(line="(no whole answer was sent)")
+    response = _response(answer.reply)
+    return Message(
+        line=f"HTTP {response.status_code} {response.reason_phrase}",
+        headers={name: mask(response[name]) for name in ("Content-Type", "Location") if name in response},
+        body=readable_body(answer.reply.body),
+    )
+
+
+def _deliver(request: HttpRequest, answer: Answer) -> HttpResponse:
+    if answer.planned is None:
+        return _response(answer.reply)
+    fault, settings = answer.planned.fault, get_settings()
+    seconds = settings.slow_seconds if answer.planned.name == "slow" else settings.hang_seconds
+    connection = _socket_of(request)
+    if fault.send and connection:
+        fault.deliver(Wire(connection=connection), answer.reply, seconds)
+        return HttpResponse()
+    if fault.waits:
+        time.sleep(seconds)
+    response = _response(answer.reply)
+    if fault.send:
+        # Where the server leaves us no way to its socket, less is sent than was announced, which is a cut as well.
+        response["Content-Length"] = str(len(response.content) + 1000)
+    return response
+
+
+def _response(reply: Reply) -> HttpResponse:
+    return HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
+
+
+def _socket_of(request: HttpRequest) -> socket.socket | None:
+    """The connection under a request. WSGI has no word for it, so this knows Django's own server and gunicorn."""
+    found = request.META.get("gunicorn.socket")
+    if found is None:
+        # Django's server wraps the file that its socket was made into.
+        file = getattr(getattr(request.META.get("wsgi.input"), "_read", None), "__self__", None)
+        found = getattr(getattr(file, "raw", None), "_sock", None)
+    return found if isinstance(found, socket.socket) else None

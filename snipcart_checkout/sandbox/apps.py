@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 
-__all__ = ["SnipcartSandboxConfig"]
+from snipcart_checkout.sandbox.translation import gettext_lazy as _
 
 
 class SnipcartSandboxConfig(AppConfig):

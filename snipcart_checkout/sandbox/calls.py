@@ -10,10 +10,8 @@ from typing import Any, Final
 
 import requests
 
+from snipcart_checkout.sandbox.activity import Message
 from snipcart_checkout.sandbox.masking import mask, mask_link, readable_body
-from snipcart_checkout.sandbox.story import Message
-
-__all__ = ["Exchange", "post_json"]
 
 _TIMEOUT: Final = (3.05, 20.0)
 _MAX_ANSWER: Final = 1_000_000
@@ -24,7 +22,7 @@ _SHOWN: Final = 300  # characters of an error that are worth a line
 class Exchange:
     """One call and what came of it: ``answer`` is the JSON of a 200, or ``problem`` says in English why there is none.
 
-    ``messages`` are the request and the answer for the story, without secrets.
+    ``messages`` are the request and the answer for the activity log, without secrets.
     """
 
     messages: tuple[Message, Message]

@@ -5,16 +5,13 @@
     SNIPCART_SANDBOX = {
         "STORES": {
             "live": {
-                "PAYMENT_METHODS_URL": "/checkout/live/payment-methods/",  # a path leads to this very server
+                "PAYMENT_METHODS_URL": "/pay/live/payment-methods/",  # a path leads to this very server
                 "API_KEYS": ["first", "second"],
                 "STORE_SECRET_KEY": "secret",
             },
             "test": {...},
         },
         "PRODUCTS": {"mug": {"NAME": {"en": "Mug", "fr": "Tasse"}, "TYPE": "Physical", "PRICES": {"EUR": "18"}}},
-        "SHIPPING": {"post": {"NAME": "Post", "PRICES": {"EUR": "4.90"}}},
-        "COUPONS": {"WELCOME": "10"},                                # percent
-        "TAXES": {"vat": {"NAME": "VAT 20 %", "RATE": "20", "INCLUDED": False}},
         "SHOP_URL": "/",                                             # where the shop's own pages are
         "CACHE": "default", "SLOW_SECONDS": 3, "HANG_SECONDS": 20,
     }
@@ -34,9 +31,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
 from django.utils.encoding import force_str
 
-from snipcart_checkout.sandbox.contract import ITEM_TYPES, MODES
-
-__all__ = ["Half", "Product", "SandboxSettings", "Shipping", "Tax", "get_settings"]
+from snipcart_checkout.sandbox.core.contract import ITEM_TYPES, MODES
 
 _MUG: Final = {
     "mug": {
@@ -44,33 +39,16 @@ _MUG: Final = {
         "PRICES": {"EUR": "18", "USD": "19.5", "CAD": "24.95", "JPY": "2900", "KWD": "5.875"},
     }
 }
-_SHIPPING: Final = {
-    "pickup": {"NAME": {"en": "Pick up in the shop", "fr": "Retrait en boutique"}, "PRICES": {}},
-    "post": {
-        "NAME": {"en": "Post, 3 to 5 days", "fr": "Poste, 3 à 5 jours"},
-        "PRICES": {"EUR": "4.9", "USD": "5.5", "CAD": "6.75", "JPY": "800", "KWD": "1.625"},
-    },
-    "express": {
-        "NAME": {"en": "Express, tomorrow", "fr": "Express, demain"},
-        "PRICES": {"EUR": "12", "USD": "13", "CAD": "17.5", "JPY": "1900", "KWD": "3.95"},
-    },
-}
-_COUPONS: Final = {"WELCOME": "10", "FREE": "100"}
-_TAXES: Final = {
-    "none": {"NAME": {"en": "No tax", "fr": "Sans taxe"}, "RATE": "0"},
-    "added": {"NAME": {"en": "VAT 20%", "fr": "TVA 20 %"}, "RATE": "20"},
-    "included": {
-        "NAME": {"en": "VAT 20% included", "fr": "TVA 20 % comprise"},
-        "RATE": "20",
-        "INCLUDED": True,
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Named:
+class Product:
+    """Something to buy: ``names`` per language, ``prices`` per currency, in major units."""
+
     id: str
     names: Mapping[str, str]
+    type: str
+    prices: Mapping[str, Decimal]
 
     def name(self, language: str) -> str:
         """Return the name in a language, else in its base language, else in the first there is."""
@@ -79,30 +57,7 @@ class _Named:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Product(_Named):
-    """Something to buy; ``prices`` per currency, in major units."""
-
-    type: str
-    prices: Mapping[str, Decimal]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shipping(_Named):
-    """A way to send the order; a currency without a price costs nothing."""
-
-    prices: Mapping[str, Decimal]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tax(_Named):
-    """A tax in percent, added to the prices or included in them."""
-
-    rate: Decimal
-    included: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Half:
+class GatewayMode:
     """What Snipcart knows of the merchant in one of its modes: two keys, so that one can be replaced in use."""
 
     payment_methods_url: str = ""
@@ -114,11 +69,8 @@ class Half:
 class SandboxSettings:
     """Every setting with its type."""
 
-    stores: Mapping[str, Half]
+    stores: Mapping[str, GatewayMode]
     products: Mapping[str, Product]
-    shipping: Mapping[str, Shipping]
-    coupons: Mapping[str, Decimal]
-    taxes: Mapping[str, Tax]
     shop_url: str
     cache: str
     slow_seconds: float
@@ -151,14 +103,8 @@ def get_settings() -> SandboxSettings:
 def _read(raw: Mapping[str, Any]) -> SandboxSettings:
     stores = _mapping(raw.get("STORES", {}), "STORES")
     return SandboxSettings(
-        stores={mode: _half(mode, _mapping(stores.get(mode, {}), mode)) for mode in MODES},
+        stores={mode: _gateway_mode(mode, _mapping(stores.get(mode, {}), mode)) for mode in MODES},
         products={key: _product(key, value) for key, value in raw.get("PRODUCTS", _MUG).items()},
-        shipping={
-            key: Shipping(id=key, names=_names(value["NAME"]), prices=_prices(value["PRICES"]))
-            for key, value in raw.get("SHIPPING", _SHIPPING).items()
-        },
-        coupons={code.upper(): Decimal(percent) for code, percent in raw.get("COUPONS", _COUPONS).items()},
-        taxes={key: _tax(key, value) for key, value in raw.get("TAXES", _TAXES).items()},
         shop_url=raw.get("SHOP_URL", ""),
         cache=raw.get("CACHE", "default"),
         slow_seconds=float(raw.get("SLOW_SECONDS", 3)),
@@ -166,9 +112,9 @@ def _read(raw: Mapping[str, Any]) -> SandboxSettings:
     )
 
 
-def _half(mode: str, raw: Mapping[str, Any]) -> Half:
+def _gateway_mode(mode: str, raw: Mapping[str, Any]) -> GatewayMode:
     first, second = raw.get("API_KEYS") or (_made_up_key(mode, "first"), _made_up_key(mode, "second"))
-    return Half(
+    return GatewayMode(
         payment_methods_url=raw.get("PAYMENT_METHODS_URL", ""),
         api_keys=(str(first), str(second)),
         store_secret_key=raw.get("STORE_SECRET_KEY") or _made_up_key(mode, "store"),
@@ -187,11 +133,6 @@ def _product(identifier: str, raw: Mapping[str, Any]) -> Product:
     if kind not in ITEM_TYPES:
         raise ValueError(f"the product {identifier} has the unknown type {kind!r}")
     return Product(id=identifier, names=_names(raw["NAME"]), type=kind, prices=_prices(raw["PRICES"]))
-
-
-def _tax(identifier: str, raw: Mapping[str, Any]) -> Tax:
-    included = raw.get("INCLUDED", False) is True
-    return Tax(id=identifier, names=_names(raw["NAME"]), rate=Decimal(raw["RATE"]), included=included)
 
 
 def _names(raw: object) -> Mapping[str, str]:

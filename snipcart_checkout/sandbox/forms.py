@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
+from babel.numbers import get_currency_precision
 from django import forms
-from django.utils.translation import gettext_lazy as _
+from django.utils.functional import Promise
 
-from snipcart_checkout.sandbox.carts import Cart
+from snipcart_checkout.sandbox.carts import COUPONS, SHIPPING, TAXES, Cart, get_name
 from snipcart_checkout.sandbox.conf import get_settings
-from snipcart_checkout.sandbox.contract import LANGUAGES, Address
-from snipcart_checkout.sandbox.faults import CALLS, KINDS, kinds_of
-from snipcart_checkout.sandbox.sessions import Session
-
-__all__ = ["CartForm", "FaultForm", "GatewayForm", "RefundForm"]
+from snipcart_checkout.sandbox.core.bodies import Address
+from snipcart_checkout.sandbox.core.contract import LANGUAGES
+from snipcart_checkout.sandbox.core.fault_injection import FaultInjection
+from snipcart_checkout.sandbox.core.faults import FAULTS, PLACES
+from snipcart_checkout.sandbox.snipcart import SandboxSession
+from snipcart_checkout.sandbox.translation import gettext_lazy as _
 
 MODES = [("live", _("live")), ("test", _("test"))]
 SHIP_TO = [
@@ -35,6 +38,8 @@ SHAPES = [
     ("documented", _("the fields of the reference")),
     ("capital_redirect", _("the older text: other casing, no shipping address")),
 ]
+# A web server gives its application no say in connections.
+_CONNECTION = "connection"
 _ADDRESS_FIELDS = ("name", "surname", "street", "postal_code", "city", "region", "country")
 
 
@@ -56,6 +61,7 @@ def _address_fields(prefix: str) -> dict[str, forms.Field]:
     return {f"{prefix}_{name}": field for name, field in section.items()}
 
 
+@cache
 def _languages() -> list[tuple[str, str]]:
     return sorted((code, f"{_own_name(code)} ({code})") for code in LANGUAGES)
 
@@ -72,12 +78,12 @@ class CartForm(forms.Form):
 
     currency = forms.ChoiceField(label=_("Currency"))
     language = forms.ChoiceField(label=_("Language"), choices=_languages)
-    shipping = forms.ChoiceField(label=_("Shipping"), required=False)
-    tax = forms.ChoiceField(label=_("Tax"), required=False)
+    shipping = forms.ChoiceField(label=_("Shipping"))
+    tax = forms.ChoiceField(label=_("Tax"))
     coupon = forms.CharField(label=_("Coupon"), max_length=40, required=False)
     email = forms.EmailField(label=_("E-mail"), max_length=254)
     ship_to = forms.ChoiceField(label=_("The order is sent"), choices=SHIP_TO)
-    mode = forms.ChoiceField(label=_("Half of Snipcart"), choices=MODES)
+    mode = forms.ChoiceField(label=_("Mode"), choices=MODES)
     webhook_style = forms.ChoiceField(
         label=_("The payment-methods webhook has its token"), choices=WEBHOOK_STYLES
     )
@@ -96,9 +102,9 @@ class CartForm(forms.Form):
         self.fields.update(_address_fields("billing"))
         self.fields.update(_address_fields("shipping"))
         self._offer("currency", ((code, code) for code in shop.currencies))
-        self._offer("shipping", ((way.id, way.name(cart.language)) for way in shop.shipping.values()))
-        self._offer("tax", ((tax.id, tax.name(cart.language)) for tax in shop.taxes.values()))
-        self.fields["coupon"].help_text = ", ".join(shop.coupons)
+        self._offer("shipping", ((key, get_name(names, cart.language)) for key, names in SHIPPING.items()))
+        self._offer("tax", ((key, get_name(names, cart.language)) for key, names in TAXES.items()))
+        self.fields["coupon"].help_text = ", ".join(COUPONS)
 
     def _offer(self, name: str, choices: Iterable[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -108,8 +114,8 @@ class CartForm(forms.Form):
     def clean_coupon(self) -> str:
         """Refuse a coupon that the shop does not have."""
         coupon: str = self.cleaned_data["coupon"].upper()
-        if coupon and coupon not in get_settings().coupons:
-            raise forms.ValidationError(_("There is no such coupon."))
+        if coupon and coupon not in COUPONS:
+            raise forms.ValidationError(_("This coupon does not exist."))
         return coupon
 
     @property
@@ -169,33 +175,54 @@ class RefundForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
 
-    def __init__(self, data: Any = None, *, session: Session) -> None:
-        super().__init__(data, initial={"amount": session.amount_left})
+    def __init__(self, data: Any = None, *, session: SandboxSession) -> None:
+        digits = get_currency_precision(session.invoice.currency)
+        super().__init__(data, initial={"amount": round(session.amount_left, digits)})
 
 
 class FaultForm(forms.Form):
-    """One thing that is to go wrong."""
+    """One thing that is to go wrong: ``fault`` is a place and a name, with a colon between them."""
 
     fault = forms.ChoiceField(label=_("What goes wrong"))
-    once = forms.TypedChoiceField(
-        label=_("How often"),
-        choices=[("yes", _("the next time")), ("no", _("every time, until it is switched off"))],
-        coerce=lambda value: value == "yes",
+    when = forms.ChoiceField(
+        label=_("When"),
+        choices=[
+            ("1", _("the next time")),
+            ("2", _("the second time from now")),
+            ("3", _("the third time from now")),
+            ("always", _("every time, until it is switched off")),
+        ],
     )
     session_id = forms.ChoiceField(label=_("For which order"), required=False)
 
-    def __init__(self, data: Any = None, *, sessions: Iterable[Session], initial: Any = None) -> None:
+    def __init__(self, data: Any = None, *, sessions: Iterable[SandboxSession], initial: Any = None) -> None:
         super().__init__(data, initial=initial)
         fault, session_id = self.fields["fault"], self.fields["session_id"]
         if isinstance(fault, forms.ChoiceField) and isinstance(session_id, forms.ChoiceField):
             fault.choices = [
-                (label, [(f"{call}:{kind}", KINDS[kind]) for kind in kinds_of(call)])
-                for call, label in CALLS.items()
+                (words, _switches(place)) for place, words in PLACES.items() if place != _CONNECTION
             ]
             session_id.choices = [
                 ("", _("any order")),
                 *((session.id, f"SNIP-{session.number}") for session in sessions),
             ]
+
+    def plan(self, faults: FaultInjection) -> None:
+        """Plan what was chosen."""
+        place, name = self.cleaned_data["fault"].split(":")
+        when = self.cleaned_data["when"]
+        always = when == "always"
+        faults.plan(
+            place,
+            name,
+            session_id=self.cleaned_data["session_id"],
+            nth=1 if always else int(when),
+            times=None if always else 1,
+        )
+
+
+def _switches(place: str) -> list[tuple[str, str | Promise]]:
+    return [(f"{place}:{name}", fault.words) for name, fault in FAULTS.items() if place in fault.places]
 
 
 class GatewayForm(forms.Form):

@@ -1,4 +1,4 @@
-"""Makes what is written into the story readable, and takes the secrets out of it."""
+"""Makes what is written into the activity log readable, and takes the secrets out of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from snipcart_checkout.sandbox.tokens import JWT
-
-__all__ = ["mask", "mask_link", "readable_body"]
+from snipcart_checkout.sandbox.core.tokens import JWT
 
 _MAX_BODY: Final = 20_000
 _LONG: Final = re.compile(r"[\w.~:+=-]{17,}")

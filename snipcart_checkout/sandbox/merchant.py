@@ -9,27 +9,21 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
+from snipcart_checkout.sandbox.activity import log_activity
 from snipcart_checkout.sandbox.calls import Exchange, post_json
-from snipcart_checkout.sandbox.contract import (
-    Invoice,
+from snipcart_checkout.sandbox.core.bodies import methods_webhook, refund_webhook
+from snipcart_checkout.sandbox.core.contract import (
     method_problem,
     methods_problem,
-    methods_webhook,
     refund_answer_problem,
-    refund_webhook,
     url_problem,
 )
-from snipcart_checkout.sandbox.faults import take_fault
-from snipcart_checkout.sandbox.sessions import Refund, Session, add_refund
-from snipcart_checkout.sandbox.story import tell
-from snipcart_checkout.sandbox.tokens import HOUR, Token, issue_token
-
-__all__ = ["Offer", "Rejected", "ask_methods", "ask_refund"]
+from snipcart_checkout.sandbox.core.sessions import Refund
+from snipcart_checkout.sandbox.snipcart import SandboxSession, get_snipcart
+from snipcart_checkout.sandbox.translation import gettext as _
 
 _TOO_SLOW: Final = 5.0
-_SPOILERS: Final = ("repeated", "no_token", "forged_token")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,23 +53,22 @@ class Offer:
         return self.milliseconds > _TOO_SLOW * 1000
 
 
-def ask_methods(session: Session, invoice: Invoice, url: str, place: str) -> Offer:
-    """POST the payment-methods webhook, and tell the story of it."""
+def request_payment_methods(session: SandboxSession, url: str, place: str) -> Offer:
+    """POST the payment-methods webhook, and log what came of it. ``place`` says where its token stands: one of TOKEN_PLACES."""
     if problem := url_problem(url):
         return _failed_offer(session, f"The payment-methods URL {problem}.")
-    token = issue_token(Token(purpose="public", session_id=session.id, mode=session.mode))
-    body = methods_webhook(invoice, mode=session.mode, token=token, place=place)
-    fault = take_fault("methods", session.id, _SPOILERS)
+    token = get_snipcart().new_token(session)
+    body = methods_webhook(session.invoice, mode=session.mode, token=token, place=place)
     if place == "query":
-        url = _with_query(url, publicToken=token)
+        url = with_query(url, publicToken=token)
+    fault = _take_fault("payment-methods", session)
     exchanges = list(_post(url, body, session, fault))
-    offer = _read_offer(session, exchanges[-1])
+    offer = _read_offer(exchanges[-1])
     kind = "methods_offered" if offer.methods else "methods_failed" if offer.problem else "methods_none"
     for exchange in exchanges:
-        tell(
+        log_activity(
             kind,
-            session_id=session.id,
-            number=session.number,
+            session,
             exchange=exchange.messages,
             milliseconds=exchange.milliseconds,
             fault=fault,
@@ -85,12 +78,12 @@ def ask_methods(session: Session, invoice: Invoice, url: str, place: str) -> Off
     return offer
 
 
-def _failed_offer(session: Session, problem: str) -> Offer:
-    tell("methods_failed", session_id=session.id, number=session.number, remark=problem)
+def _failed_offer(session: SandboxSession, problem: str) -> Offer:
+    log_activity("methods_failed", session, remark=problem)
     return Offer(explanation=_("Snipcart would not call the payment-methods URL."), problem=problem)
 
 
-def _read_offer(session: Session, exchange: Exchange) -> Offer:
+def _read_offer(exchange: Exchange) -> Offer:
     spent = exchange.milliseconds
     if exchange.problem:
         text = _("The shop's server did not answer as it should.")
@@ -117,9 +110,9 @@ def _sorted_out(answer: list[Any]) -> tuple[list[Mapping[str, str]], list[Reject
     return methods, rejected
 
 
-def ask_refund(session: Session, amount: Decimal) -> Refund:
-    """POST a refund to the address that the merchant gave, write down what came of it, and tell the story of it."""
-    fault = take_fault("refund", session.id, _SPOILERS)
+def request_refund(session: SandboxSession, amount: Decimal) -> None:
+    """POST a refund of major units to the address that the merchant gave, and record and log what came of it."""
+    fault = _take_fault("refund", session)
     body = refund_webhook(payment_id=session.payment_id, amount=amount)
     for exchange in _post(session.refund_url, body, session, fault):
         problem = exchange.problem or refund_answer_problem(exchange.answer) or ""
@@ -129,35 +122,40 @@ def ask_refund(session: Session, amount: Decimal) -> Refund:
             refund_id="" if problem else exchange.answer["refundId"],
             problem=problem,
         )
-        tell(
+        log_activity(
             "refund_failed" if problem else "refund_done",
-            session_id=session.id,
-            number=session.number,
+            session,
             exchange=exchange.messages,
             milliseconds=exchange.milliseconds,
             fault=fault,
             remark=problem,
             amount=amount,
-            currency=session.current_invoice.currency,
+            currency=session.invoice.currency,
         )
-    add_refund(session.id, refund)
-    return refund
+    get_snipcart().add_refund(session, refund)
 
 
-def _post(url: str, body: Mapping[str, Any], session: Session, fault: str) -> Iterator[Exchange]:
+def _take_fault(place: str, session: SandboxSession) -> str:
+    planned = get_snipcart().faults.take(place, session.id)
+    return planned.name if planned else ""
+
+
+def _post(url: str, body: Mapping[str, Any], session: SandboxSession, fault: str) -> Iterator[Exchange]:
     headers = {
         "Content-Type": "application/json",
         "Accept": "application/json",
         "User-Agent": "Snipcart-sandbox",
     }
-    if fault != "no_token":
-        token = issue_token(Token(purpose="request", session_id=session.id, mode=session.mode), lifetime=HOUR)
-        headers["X-Snipcart-RequestToken"] = token[:-6] + "forged" if fault == "forged_token" else token
-    for _time in range(2 if fault == "repeated" else 1):
+    if fault != "no-request-token":
+        token = get_snipcart().new_request_token(session)
+        forged = fault == "forged-request-token"
+        headers["X-Snipcart-RequestToken"] = token[:-6] + "forged" if forged else token
+    for _time in range(2 if fault == "sent-twice" else 1):
         yield post_json(url, body, headers)
 
 
-def _with_query(url: str, **params: str) -> str:
+def with_query(url: str, **params: str) -> str:
+    """Return a URL with more parameters; whatever its query holds stays."""
     parts = urlsplit(url)
     query = "&".join(filter(None, (parts.query, urlencode(params))))
     return urlunsplit(parts._replace(query=query))

@@ -7,8 +7,6 @@ from decimal import Decimal
 from babel.numbers import format_currency
 from django.utils.translation import get_language
 
-__all__ = ["format_money"]
-
 
 def format_money(amount: Decimal, currency: str) -> str:
     """Return an amount in major units with its currency, written as the active language does."""

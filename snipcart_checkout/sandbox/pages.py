@@ -1,4 +1,4 @@
-"""The frame around a page: whose cart it is, in which language it speaks, and what the browser may load."""
+"""The frame around a view: it runs with DEBUG only. Around a page: whose cart it is, in which language it speaks, and what the browser may load."""
 
 from __future__ import annotations
 
@@ -8,25 +8,46 @@ from functools import wraps
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import translation
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
-from snipcart_checkout.sandbox.carts import Cart, get_cart, new_cart, save_cart
+from snipcart_checkout.sandbox.carts import Cart, new_cart
 from snipcart_checkout.sandbox.conf import get_settings
-from snipcart_checkout.sandbox.faults import active_faults
-from snipcart_checkout.sandbox.guard import View, debug_only
-from snipcart_checkout.sandbox.sessions import get_session
+from snipcart_checkout.sandbox.snipcart import get_cart, get_snipcart
 
-__all__ = ["LANGUAGES", "page", "render_page", "root_url"]
+View = Callable[..., HttpResponse]
 
 LANGUAGES: Final = {"en": "English", "fr": "Français"}
 """The languages that the pages speak; a cart in another one gets English pages."""
 
 _COOKIE: Final = "snipcart_sandbox_cart"
+
+
+def debug_only(view: View) -> View:
+    """Let a view answer 404 with DEBUG off: whoever reaches it could order without paying.
+
+    It is kept out of caches, out of LoginRequiredMiddleware, and out of ATOMIC_REQUESTS, because it waits for the
+    server whose database that locks.
+    """
+
+    @never_cache
+    @wraps(view)
+    def guarded(request: HttpRequest, **kwargs: object) -> HttpResponse:
+        if not settings.DEBUG:
+            raise Http404("The sandbox runs with DEBUG only.")
+        return view(request, **kwargs)
+
+    guarded.login_required = False  # type: ignore[attr-defined]
+    for alias in connections:
+        guarded = transaction.non_atomic_requests(using=alias)(guarded)
+    return guarded
 
 
 def page(view: Callable[..., HttpResponse]) -> View:
@@ -57,7 +78,7 @@ def render_page(
         "page_language": translation.get_language(),
         "languages": LANGUAGES.items(),
         "shop_url": get_settings().shop_url,
-        "fault_count": len(active_faults()),
+        "fault_count": len(get_snipcart().faults.planned),
     }
     return render(request, f"snipcart_checkout_sandbox/{template}", {**frame, **context}, status=status)
 
@@ -70,16 +91,15 @@ def root_url(request: HttpRequest) -> str:
 def _open_cart(request: HttpRequest) -> Cart:
     """Return the cart named in the address or in the cookie; a new one where that has become an order."""
     known = request.GET.get("cart") or request.get_signed_cookie(_COOKIE, "", salt=_COOKIE)
+    snipcart = get_snipcart()
     cart = get_cart(known) if known else None
     if cart is None:
         cart = new_cart(language=_page_language(translation.get_language_from_request(request)))
-        save_cart(cart)
-    session = get_session(cart.session_id)
-    if session is None or not session.is_order:
-        return cart
-    again = new_cart(language=cart.language)
-    cart = replace(cart, id=again.id, session_id="", quantities={}, coupon="")
-    save_cart(cart)
+        snipcart.save_cart(cart)
+    if snipcart.is_ordered(cart):
+        again = new_cart(language=cart.language)
+        cart = replace(cart, id=again.id, session_ids=(), quantities={}, coupon="")
+        snipcart.save_cart(cart)
     return cart
 
 

@@ -1,163 +1,284 @@
-"""What waits for a person, and telling a person of it once."""
+"""The cases that need attention, and one alert of staff for each."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from functools import reduce
+from operator import or_
+from typing import Any, Final
+from uuid import UUID
 
-from django.db import DatabaseError
-from django.db.models import F, Min, Model, Q, QuerySet
+from django.db import Error
+from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
+from snipcart_checkout.backends import get_backend
+from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import Confirmation, Payment, Refund
-from snipcart_checkout.services.journal import alert, commit
+from snipcart_checkout.models.moments import long_ago
+from snipcart_checkout.services.audit import alert_staff, commit
 
-__all__ = [
-    "alert_about_delays",
-    "alert_about_silence",
-    "confirmations_in_review",
-    "confirmations_untold_too_long",
-    "payments_in_review",
-    "payments_needing_person",
-    "payments_unknown_too_long",
-    "refunds_in_review",
-    "refunds_unknown_too_long",
-    "settling_overdue_since",
-    "still_open",
-]
+TOO_LONG: Final = timedelta(hours=1)
+"""Staff are alerted of a payment, refund or confirmation that is still open after this time."""
 
-_TOO_LONG: Final = timedelta(hours=1)
 _OVERDUE: Final = timedelta(minutes=15)
-_MOST_MISSED: Final = 20
-_Row = TypeVar("_Row", bound=Model)
+_NAMED: Final = 5
+_MOST: Final = 100_000
+_BATCH: Final = 500
+_State = Payment.State
+_OPEN_STATES: Final = (_State.CHARGING, _State.PENDING, _State.UNKNOWN)
 
 
 def payments_in_review() -> QuerySet[Payment]:
-    """Return the payments that no machine can settle; a closed one is not among them."""
-    return Payment.objects.filter(state=Payment.State.REVIEW, resolved_at__isnull=True)
+    """Return the payments with an open case: those that cannot be settled automatically, and those
+    with a warning.
+    """
+    # `> ''` rather than `<> ''`, so that the database can use an index.
+    return Payment.objects.filter(review_reason__gt="", resolved_at__isnull=True)
 
 
 def confirmations_in_review() -> QuerySet[Confirmation]:
-    """Return what Snipcart refused to record or could not be told for three days."""
+    """Return the confirmations that Snipcart refused, that could not be delivered for three days, or
+    that must not be sent.
+    """
     return Confirmation.objects.filter(status=Confirmation.Status.REVIEW, payment__resolved_at__isnull=True)
 
 
 def refunds_in_review() -> QuerySet[Refund]:
-    """Return the refunds of which no machine can find out whether they were made."""
+    """Return the refunds whose outcome cannot be found out automatically."""
     return Refund.objects.filter(state=Refund.State.REVIEW, payment__resolved_at__isnull=True)
 
 
 def still_open(began: str, *, payment: str = "") -> Q:
-    """Return what leaves out the cases that staff closed; what began after that is a new case.
+    """Return a ``Q`` that excludes closed cases; a row that began after its case was closed is a new case.
 
-    ``began`` names the column with its beginning, ``payment`` leads from the row to its payment.
+    ``began`` names the column with the row's beginning; ``payment`` is the prefix of a lookup from
+    the row to its payment.
     """
     resolved = f"{payment}resolved_at"
     return Q(**{f"{resolved}__isnull": True}) | Q(**{f"{resolved}__lt": F(began)})
 
 
-def payments_unknown_too_long() -> QuerySet[Payment]:
-    """Return the payments of which nobody could tell for an hour whether they were paid."""
-    return Payment.objects.filter(
-        still_open("claimed_at"), state=Payment.State.UNKNOWN, claimed_at__lt=timezone.now() - _TOO_LONG
+def waiting_for_staff() -> Q:
+    """Return a ``Q`` that finds the pending payments of methods whose outcome only staff can know."""
+    manual = [
+        Q(store=store.name, method=method.id)
+        for store in get_settings().stores.values()
+        for method in store.methods.values()
+        if _is_manual(store, method)
+    ]
+    return reduce(or_, manual, Q(pk__in=())) & Q(state=_State.PENDING)
+
+
+def _is_manual(store: object, method: object) -> bool:
+    try:
+        return not get_backend(store, method).can_lookup  # type: ignore[arg-type]
+    except Exception:  # a third-party backend may raise anything while it is built
+        return False
+
+
+def payments_unanswered_for(time: timedelta) -> QuerySet[Payment]:
+    """Return the unfinished payments without any usable answer of the provider for so long."""
+    unfinished = Payment.objects.filter(
+        still_open("claimed_at"),
+        long_ago("answered_at", time),
+        long_ago("claimed_at", time),
+        state__in=_OPEN_STATES,
     )
+    return unfinished.exclude(waiting_for_staff())
 
 
-def confirmations_untold_too_long() -> QuerySet[Confirmation]:
-    """Return what could not be told for an hour, and what was refused with every key; it is still repeated."""
-    old = Q(created_at__lt=timezone.now() - _TOO_LONG)
-    # A person is alerted before that hour where Snipcart refused every key, or where nobody tries to tell it.
-    return Confirmation.objects.owed().filter(
+def payments_unknown_too_long() -> QuerySet[Payment]:
+    """Return the payments whose outcome has been unknown for an hour."""
+    return payments_unanswered_for(TOO_LONG)
+
+
+def confirmations_undelivered_too_long() -> QuerySet[Confirmation]:
+    """Return the confirmations that could not be delivered for an hour, or that Snipcart refused with
+    every key; they are still retried.
+    """
+    old = long_ago("created_at", TOO_LONG)
+    # Where Snipcart refused every key, staff are alerted before that hour is over.
+    return Confirmation.objects.pending().filter(
         old | Q(alerted_at__isnull=False), still_open("created_at", payment="payment__")
     )
 
 
 def refunds_unknown_too_long() -> QuerySet[Refund]:
-    """Return the refunds of which nobody could tell for an hour whether they were made."""
+    """Return the refunds whose outcome has been unknown for an hour."""
     return Refund.objects.filter(
         still_open("created_at", payment="payment__"),
-        state__in=(Refund.State.ASKED, Refund.State.UNCERTAIN),
-        created_at__lt=timezone.now() - _TOO_LONG,
+        long_ago("created_at", TOO_LONG),
+        state__in=(Refund.State.REQUESTED, Refund.State.UNKNOWN),
     )
 
 
-def payments_needing_person() -> QuerySet[Payment]:
-    """Return the payments with anything of the above."""
-    parts = (
-        confirmations_in_review(),
-        confirmations_untold_too_long(),
-        refunds_in_review(),
-        refunds_unknown_too_long(),
-    )
-    wanted = Q(pk__in=payments_in_review().values("pk")) | Q(pk__in=payments_unknown_too_long().values("pk"))
-    for part in parts:
-        wanted |= Q(pk__in=part.order_by().values("payment"))
+def payments_needing_attention() -> QuerySet[Payment]:
+    """Return the payments with a case of any kind; this may read a large ledger as a whole."""
+    wanted = Q()
+    for rows, of_payment in _sources():
+        wanted |= Q(pk__in=rows.order_by().values(of_payment))
     return Payment.objects.filter(wanted)
 
 
-def alert_about_delays(limit: int) -> None:
-    """Tell a person, once for each, of what is not known or not told for too long; the rest was said at once.
+def find_payments_needing_attention(most: int, *, unreported: bool = False) -> list[UUID]:
+    """Return the references of at most ``most`` payments with a case of any kind, in no order.
 
-    At most ``limit`` of each kind, the others next time.
+    With ``unreported`` only those that ``snipcart_settle`` has not reported yet. Each kind has its
+    own query with its own index and limit, because databases do not combine them well, and after an
+    outage there may be very many rows.
     """
-    for payment in _not_alerted(payments_unknown_too_long(), limit):
-        alert("payment %s: for an hour nobody could tell whether it was paid", payment.reference)
-    for confirmation in _not_alerted(confirmations_untold_too_long(), limit):
-        alert(
-            "payment %s: for an hour Snipcart could not be told that it is %s",
-            confirmation.payment_id,
-            confirmation.state,
-        )
-    for refund in _not_alerted(refunds_unknown_too_long(), limit):
-        alert("payment %s: for an hour nobody could tell whether a refund was made", refund.payment_id)
+    found: dict[UUID, None] = {}
+    for rows, of_payment in _sources():
+        reported_at = "reported_at" if of_payment == "pk" else f"{of_payment}__reported_at"
+        wanted = rows.filter(**{f"{reported_at}__isnull": True}) if unreported else rows
+        keys = wanted.order_by().values_list(of_payment, flat=True)
+        found.update(dict.fromkeys(keys[:most]))
+        if len(found) >= most:
+            break
+    return list(found)[:most]
 
 
-def _not_alerted(rows: QuerySet[_Row], limit: int) -> list[_Row]:
-    """Note that a person is told of these rows now, and return those of which nobody else has told one."""
-    waiting = rows.filter(alerted_at__isnull=True).order_by("pk")[:limit]
-    return [row for row in waiting if commit(lambda row=row: _claim_alert(row))]  # type: ignore[misc]
+def needs_attention(payment: Payment) -> bool:
+    """Return whether a payment has a case of any kind."""
+    return any(rows.filter(**{of_payment: payment.pk}).exists() for rows, of_payment in _sources())
 
 
-def _claim_alert(row: Model) -> int:
-    unsaid = type(row)._default_manager.filter(pk=row.pk, alerted_at__isnull=True)
-    return unsaid.update(alerted_at=timezone.now())
+def _sources() -> list[tuple[QuerySet[Any], str]]:
+    """Return the rows of each kind of case, with the name of the lookup from a row to its payment."""
+    return [
+        (payments_in_review(), "pk"),
+        (payments_unknown_too_long(), "pk"),
+        (confirmations_in_review(), "payment"),
+        (refunds_in_review(), "payment"),
+        (refunds_unknown_too_long(), "payment"),
+        (confirmations_undelivered_too_long(), "payment"),
+    ]
 
 
-def settling_overdue_since() -> datetime | None:
-    """Return since when work has been due that ``snipcart_settle`` would have done; None when it seems to run.
+@dataclass(frozen=True, kw_only=True)
+class OpenCases:
+    """The number of open cases, by kind."""
 
-    Nothing is said of a site where nothing is left to do.
+    payments_in_review: int = 0
+    confirmations_in_review: int = 0
+    refunds_in_review: int = 0
+    payments_unknown_too_long: int = 0
+    confirmations_undelivered_too_long: int = 0
+    refunds_unknown_too_long: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(vars(self).values())
+
+
+def count_open_cases() -> OpenCases:
+    """Count the open cases."""
+    return OpenCases(
+        payments_in_review=payments_in_review().count(),
+        confirmations_in_review=confirmations_in_review().count(),
+        refunds_in_review=refunds_in_review().count(),
+        payments_unknown_too_long=payments_unknown_too_long().count(),
+        confirmations_undelivered_too_long=confirmations_undelivered_too_long().count(),
+        refunds_unknown_too_long=refunds_unknown_too_long().count(),
+    )
+
+
+def report_new_cases() -> int:
+    """Alert staff once of each case that takes too long, and return the number of newly affected payments.
+
+    After an outage there is one alert for all of a kind. A payment counts as new until it was reported once; another
+    case of the same payment makes it new again.
+    """
+    _alert_about(payments_unknown_too_long(), "pk", "for an hour nobody could tell what came of payments: %s")
+    _alert_about(
+        confirmations_undelivered_too_long(),
+        "payment_id",
+        "for an hour Snipcart could not be notified of the outcome of payments: %s",
+    )
+    _alert_about(
+        refunds_unknown_too_long(),
+        "payment_id",
+        "for an hour nobody could tell whether refunds of these payments were made: %s",
+    )
+    keys: list[Any] = find_payments_needing_attention(_MOST, unreported=True)
+    return _mark(Payment, keys, reported_at=timezone.now())
+
+
+def _alert_about(rows: QuerySet[Model], reference: str, message: str) -> None:
+    """Mark these rows as alerted, and alert staff of those that no other process has marked."""
+    unsaid = rows.filter(alerted_at__isnull=True).order_by("pk")
+    found = list(unsaid.values_list("pk", reference)[:_MOST])
+    count = _mark(rows.model, [key for key, _ in found], alerted_at=timezone.now()) if found else 0
+    if not count:
+        return
+    payments = [payment for _, payment in found]
+    for start in range(0, len(payments), _BATCH):
+        affected = Payment.objects.filter(pk__in=payments[start : start + _BATCH])
+        commit(lambda affected=affected: affected.update(reported_at=None))  # type: ignore[misc]
+    others = f" and {count - _NAMED} more" if count > _NAMED else ""
+    alert_staff(message, ", ".join(map(str, payments[:_NAMED])) + others)
+
+
+def _mark(model: type[Model], keys: list[Any], **columns: object) -> int:
+    """Set a column of rows that nobody has set yet, some hundred at a time, and return how many they were."""
+    return sum(
+        _mark_some(model, keys[start : start + _BATCH], columns) for start in range(0, len(keys), _BATCH)
+    )
+
+
+def _mark_some(model: type[Model], keys: list[Any], columns: Mapping[str, object]) -> int:
+    (column,) = columns
+    rows = model._default_manager.filter(pk__in=keys)
+    unmarked = rows.filter(**{f"{column}__isnull": True})
+    # Whoever marks rows alerts of them, so that they must not be marked by nobody.
+    return commit(lambda: unmarked.update(**columns), recall=lambda: rows.filter(**columns).count() or None)
+
+
+def get_settle_overdue_since() -> datetime | None:
+    """Return since when work for ``snipcart_settle`` has been overdue; None when the command seems to run.
+
+    None as well where there is no such work.
     """
     confirmations, payments, refunds = _overdue()
+    # Ordered, with a limit of one: an aggregate would read every row.
     moments = (
-        confirmations.aggregate(since=Min("due_at"))["since"],
-        payments.aggregate(since=Min("claimed_at"))["since"],
-        refunds.aggregate(since=Min("updated_at"))["since"],
+        confirmations.order_by("due_at").values_list("due_at", flat=True).first(),
+        payments.order_by("claimed_at").values_list("claimed_at", flat=True).first(),
+        refunds.order_by("updated_at").values_list("updated_at", flat=True).first(),
     )
     return min(filter(None, moments), default=None)
 
 
-def alert_about_silence() -> None:
-    """Tell a person, once for each piece of work, that ``snipcart_settle`` seems not to run; never raises.
+def alert_about_missing_settle() -> None:
+    """Alert staff, once for each piece of overdue work, that ``snipcart_settle`` seems not to run;
+    never raises.
 
-    Called by the site itself: a command that does not run cannot say so.
+    The web processes call this, because a command that does not run cannot report it.
     """
-    with contextlib.suppress(DatabaseError):
-        missed = [row for rows in _overdue() for row in _not_alerted(rows, _MOST_MISSED)]
+    with contextlib.suppress(Error):
+        now = timezone.now()
+        missed = 0
+        for rows in _overdue():
+            keys = list(rows.filter(overdue_alerted_at__isnull=True).values_list("pk", flat=True)[:500])
+            missed += _mark(rows.model, keys, overdue_alerted_at=now)
         if missed:
-            alert("snipcart_settle seems not to run: work has been waiting for it for a quarter of an hour")
+            alert_staff("snipcart_settle seems not to run: work has been waiting for it for 15 minutes")
 
 
 def _overdue() -> tuple[QuerySet[Confirmation], QuerySet[Payment], QuerySet[Refund]]:
     before = timezone.now() - _OVERDUE
     payments = Payment.objects.filter(
-        Q(asked_at__isnull=True) | Q(asked_at__lt=before),
+        Q(looked_up_at__isnull=True) | Q(looked_up_at__lt=before),
         still_open("claimed_at"),
-        state__in=(Payment.State.CHARGING, Payment.State.UNKNOWN),
+        state__in=(_State.CHARGING, _State.UNKNOWN),
         claimed_at__lt=before,
     )
     refunds = Refund.objects.filter(
-        state__in=(Refund.State.ASKED, Refund.State.UNCERTAIN), updated_at__lt=before
+        state__in=(Refund.State.REQUESTED, Refund.State.UNKNOWN), updated_at__lt=before
     )
     return Confirmation.objects.due().filter(due_at__lt=before), payments, refunds

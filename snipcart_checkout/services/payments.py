@@ -1,51 +1,45 @@
-"""Take the money of a payment session, once."""
+"""Charge a payment session, once."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID, uuid4
 
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, Error, IntegrityError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from snipcart_checkout.backends import get_backend
+from snipcart_checkout.backends.http import provider_slot
 from snipcart_checkout.conf import Method, Store
-from snipcart_checkout.exceptions import NotificationRefused
-from snipcart_checkout.models import Confirmation, Payment, session_key
-from snipcart_checkout.protocol import PaymentSession
-from snipcart_checkout.services.asking import can_look_up
-from snipcart_checkout.services.attention import alert_about_silence
-from snipcart_checkout.services.confirmations import (
-    capability_hash,
-    deliver_session,
-    is_given_up,
-    new_capability,
-    owe,
+from snipcart_checkout.exceptions import TransactionOpen
+from snipcart_checkout.models import (
+    Confirmation,
+    Event,
+    Payment,
+    cart_key,
+    new_reference,
+    session_key,
+    to_short_reference,
 )
-from snipcart_checkout.services.decisions import MAX_TRIES
-from snipcart_checkout.services.journal import commit, say, write_event
-from snipcart_checkout.services.outcomes import ask_backend, run_charge
-from snipcart_checkout.services.sessions import order_hash
-
-__all__ = [
-    "MAX_TRIES",
-    "Order",
-    "Standing",
-    "find_live_payment",
-    "find_payment",
-    "give_up",
-    "hear_notification",
-    "last_declined_payment",
-    "pay",
-    "settle_return",
-    "standing_of",
-    "tries_left",
-]
+from snipcart_checkout.services.attempts import (
+    count_attempts_left_beside,
+    get_last_declined,
+    get_live_payment,
+    has_ended,
+)
+from snipcart_checkout.services.attention import alert_about_missing_settle
+from snipcart_checkout.services.audit import SHOPPER, commit, is_recorded, record_event
+from snipcart_checkout.services.backend_calls import call_charge, describe_place
+from snipcart_checkout.services.confirmations import enqueue
+from snipcart_checkout.services.delivery import deliver_session
+from snipcart_checkout.services.log import log
+from snipcart_checkout.services.outcomes import record
+from snipcart_checkout.services.refund_links import build_capability, hash_capability
+from snipcart_checkout.services.sessions import hash_order
+from snipcart_checkout.snipcart import PaymentSession
 
 _State = Payment.State
 _CLAIMS: Final = 10
@@ -53,10 +47,10 @@ _CLAIMS: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What the shopper agreed to pay, how, and on whose word: the session as Snipcart told it just now.
+    """What the shopper agreed to pay, and how: the session as Snipcart returned it for this request.
 
-    ``form`` holds the cleaned fields of the backend's form. ``public_token`` is kept with the payment only until
-    its outcome is known.
+    ``form`` holds the cleaned fields of the backend's form. ``public_token`` is kept with the payment until Snipcart
+    was notified of the outcome.
     """
 
     store: Store
@@ -66,78 +60,41 @@ class Order:
     form: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """What the payments of a session so far mean for the next one.
-
-    ``live`` forbids it. ``declined`` is the latest declined try; ``tries_left`` says how many more there may be.
-    """
-
-    live: Payment | None = None
-    declined: Payment | None = None
-    tries_left: int = MAX_TRIES
-
-
-def standing_of(store: Store, session: PaymentSession) -> Standing:
-    """Look at all payments of a session at once, for the page that shows the order."""
-    found = Payment.objects.of_session(store.name, session.id)
-    # Most pages are a session's first: reading no columns halves what they cost the database layer.
-    payments = list(found) if found.exists() else []
-    declined = [payment for payment in payments if payment.state == _State.DECLINED]
-    return Standing(
-        live=next((payment for payment in payments if payment.live_key), None),
-        declined=declined[-1] if declined else None,
-        tries_left=max(0, MAX_TRIES - len(declined)),
-    )
-
-
-def find_payment(reference: uuid.UUID) -> Payment | None:
-    """Return a payment by the reference that people are shown."""
+def get_payment(reference: UUID) -> Payment | None:
+    """Return a payment by its reference."""
     return Payment.objects.filter(reference=reference).first()
-
-
-def find_live_payment(store: Store, session: PaymentSession) -> Payment | None:
-    """Return the payment that forbids another one of this session."""
-    return Payment.objects.filter(live_key=session_key(store.name, session.id)).first()
-
-
-def last_declined_payment(store: Store, session: PaymentSession) -> Payment | None:
-    """Return the latest declined try of a session."""
-    declined = Payment.objects.of_session(store.name, session.id).filter(state=_State.DECLINED)
-    return declined.last()
-
-
-def tries_left(store: Store, session: PaymentSession) -> int:
-    """Return how many more declined tries the session may have."""
-    declined = Payment.objects.of_session(store.name, session.id).filter(state=_State.DECLINED)
-    return max(0, MAX_TRIES - declined.count())
 
 
 @sensitive_variables()
 def pay(order: Order) -> Payment:
-    """Charge an order, unless its session has a live payment, and return the payment that now stands for it.
+    """Charge an order, unless its session has a live payment, and return the payment that it has now.
 
-    A session that was declined MAX_TRIES times is not charged again: its last payment is returned.
+    A session that was declined MAX_ATTEMPTS times is not charged again: its last payment is returned.
 
-    The claim is committed before the backend is called, and the outcome together with what Snipcart is owed
-    before anybody hears of it. Ten of these at once make one charge. Must run outside any transaction.
+    The claim is committed before the backend is called, and the outcome together with its
+    confirmation before anybody is notified. Ten of these at once make one charge. Must run outside
+    any transaction. Raises ProviderBusy, before anything is stored, when too many calls to the
+    provider are in flight, and DatabaseError where the claim cannot be stored, as when a receiver of
+    the site refuses its row: the backend is not called then.
     """
-    payment, is_ours = _claim(order)
-    if not is_ours:
-        return payment
-    alert_about_silence()
+    with provider_slot(order.store.name, order.method.id):
+        payment, is_ours = _claim(order)
+        if not is_ours:
+            return payment
+        alert_about_missing_settle()
+        result = call_charge(payment, order.session)
     try:
-        return run_charge(payment, order.session, source="shopper")
+        return record(payment, result, actor=SHOPPER)
     except Exception as error:
-        # The claim is on disk and money may have moved, so whatever this is, it is the same as a crash: the shopper
-        # sees that the payment is being checked, and settling finishes it.
-        _say_unfinished(payment, error)
-        payment.state = _State.CHARGING
+        # The claim is committed and money may have moved, so any error here has the effect of a
+        # crash: the page shows the payment as unknown, and snipcart_settle finishes it.
+        log_unfinished(payment, error)
         return payment
 
 
-def _say_unfinished(payment: Payment, error: Exception) -> None:
-    say(
+def log_unfinished(payment: Payment, error: Exception) -> None:
+    """Log that the outcome of a payment could not be stored; ``snipcart_settle`` will do it."""
+    log(
         logging.ERROR,
         "payment %s: its outcome was not stored: %s",
         payment.reference,
@@ -151,60 +108,91 @@ def _claim(order: Order) -> tuple[Payment, bool]:
         try:
             return _begin(order), True
         except IntegrityError:
-            stands = find_live_payment(order.store, order.session)
-        except _NoTriesLeft:
-            stands = last_declined_payment(order.store, order.session)
-        if stands:
-            return stands, False
-        # The one that was live a moment ago may have been declined since: then this try may begin.
+            current = get_live_payment(session_key(order.store.name, order.session.id))
+        except _NoAttemptsLeft:
+            current = get_last_declined(order.store, order.session)
+        except (Error, TransactionOpen):
+            raise
+        except Exception as error:  # a receiver of the site may raise anything
+            place = describe_place(error)
+            log(logging.ERROR, "a payment was not begun: %s at %s", type(error).__name__, place)
+            raise DatabaseError("the payment could not be stored") from error
+        if current:
+            return current, False
+        # The payment that was live a moment ago may have been declined since; then this attempt may begin.
     raise DatabaseError("the payments of the session keep changing")
 
 
 def _begin(order: Order) -> Payment:
-    """Commit the right to charge; the unique live key decides who has it."""
-    # Read outside of the commit: on SQLite a transaction that reads first may not be let to write.
+    """Commit the claim to charge; the unique live key lets only one process have it."""
+    # Read outside of the transaction: on SQLite one that reads first may fail to write later.
     abandoned = _find_abandoned(order)
-    payment = commit(lambda: _take_up(abandoned, order) if abandoned else _open_payment(order))
-    previous = _State.ABANDONED if abandoned else "new"
-    say(logging.INFO, "payment %s: %s -> charging (shopper)", payment.reference, previous)
-    return payment
+    if abandoned:
+        return _resume(abandoned, order)
+    payment = _build_payment(order)
+
+    def work() -> Payment:
+        payment.save(force_insert=True)
+        _require_attempts(payment)
+        record_event(payment, Event.Name.CHARGING, actor=SHOPPER)
+        return payment
+
+    def recall() -> Payment | None:
+        return Payment.objects.filter(pk=payment.pk).first()
+
+    return commit(work, recall=recall)
 
 
-class _NoTriesLeft(Exception):
-    """The session's last try was declined while this one was on its way."""
+class _NoAttemptsLeft(Exception):
+    """The last attempt that the session may have was declined while this one began."""
 
 
-def _open_payment(order: Order) -> Payment:
+def _require_attempts(payment: Payment) -> None:
+    # Counted while this process has the live key, so that no other can add a declined one.
+    if not count_attempts_left_beside(payment):
+        raise _NoAttemptsLeft
+
+
+def _build_payment(order: Order) -> Payment:
     session = order.session
     payment = Payment(
+        reference=_unused_reference(),
         store=order.store.name,
         method=order.method.id,
         session_id=session.id,
         session_key=session_key(order.store.name, session.id),
+        cart_id=session.invoice.cart_id,
+        cart_key=cart_key(order.store.name, session.invoice.cart_id),
         minor_units=session.invoice.minor_units,
         currency=session.invoice.currency,
         state=_State.CHARGING,
-        **_columns_of(order),
+        **_build_columns(order),
     )
-    payment.capability_hash = capability_hash(new_capability(payment))
-    payment.save(force_insert=True)
-    # Counted while holding the live key, so that nobody can add a declined one meanwhile.
-    if not tries_left(order.store, session):
-        raise _NoTriesLeft
-    write_event(payment, "charging", source="shopper")
+    payment.capability_hash = hash_capability(build_capability(payment))
     return payment
 
 
-def _columns_of(order: Order) -> dict[str, Any]:
-    session = order.session
+def _unused_reference() -> UUID:
+    """Return a reference whose short form is unused; the unique column catches the rare race."""
+    for _ in range(_CLAIMS):
+        reference = new_reference()
+        if not Payment.objects.filter(short_reference=to_short_reference(reference)).exists():
+            return reference
+    raise DatabaseError("no short reference is free: take old payments away with snipcart_prune")
+
+
+def _build_columns(order: Order) -> dict[str, Any]:
+    session, now = order.session, timezone.now()
     return {
         "live_key": session_key(order.store.name, session.id),
-        "order_hash": order_hash(session),
+        "order_hash": hash_order(session),
         "language": session.invoice.language,
-        "back_url": session.return_url,
+        "cart_url": session.return_url,
         "form": dict(order.form),
         "public_token": order.public_token,
-        "claimed_at": timezone.now(),
+        "redirect_ended": False,
+        "claimed_at": now,
+        "answered_at": now,
     }
 
 
@@ -219,84 +207,54 @@ def _find_abandoned(order: Order) -> Payment | None:
     return abandoned.last()
 
 
-def _take_up(payment: Payment, order: Order) -> Payment:
-    """Charge again under a reference that its provider never knew, rather than open a second one.
+def _resume(payment: Payment, order: Order) -> Payment:
+    """Charge again under an abandoned reference, which the provider does not know, instead of a new one.
 
-    The provider may have been wrong or late; only the same reference keeps both from being charged.
+    The provider may have been wrong or late, and the same reference keeps it from charging twice.
     """
-    anew = {"asked_at": None, "alerted_at": None, "resolved_at": None}
-    if not Payment.objects.move(payment, _State.CHARGING, **anew, **_columns_of(order)):
-        raise IntegrityError("another process took the abandoned payment up")
-    write_event(payment, "charging", source="shopper", was=_State.ABANDONED)
+    anew = {"looked_up_at": None, "alerted_at": None, "overdue_alerted_at": None, "resolved_at": None}
+    columns = {**anew, **_build_columns(order)}
+    uid = uuid4()
+
+    def work() -> bool:
+        if not Payment.objects.transition(payment, _State.CHARGING, **columns):
+            raise IntegrityError("another process resumed the abandoned payment")
+        _require_attempts(payment)
+        record_event(payment, Event.Name.CHARGING, actor=SHOPPER, uid=uid, was=_State.ABANDONED.value)
+        return True
+
+    commit(work, recall=lambda: is_recorded(uid))
     payment.refresh_from_db()
     return payment
 
 
 def give_up(payment: Payment) -> Payment:
-    """Tell Snipcart that a declined payment failed, because the shopper goes back to the shop.
+    """Notify Snipcart that a declined payment failed, when the shopper goes back to the shop.
 
-    Does nothing when a later payment of the session is live, which is then returned: it is what came of the order.
-    A session is told once that it failed.
+    Does nothing when a later payment of the session is live, which is then returned. Snipcart is
+    notified once per session that it failed.
     """
+    uid = uuid4()
     try:
-        owed = commit(lambda: _owe_failed(payment))
+        is_news = commit(lambda: _enqueue_failed(payment, uid), recall=lambda: is_recorded(uid))
     except IntegrityError:
-        return Payment.objects.filter(live_key=payment.session_key).first() or payment
-    if owed:
+        return get_live_payment(payment.session_key) or payment
+    if is_news:
         deliver_session(payment.session_key, at_once=True)
+    payment.refresh_from_db()
     return payment
 
 
-def _owe_failed(payment: Payment) -> bool:
-    # Holding the live key for the length of this commit makes a new try of the session wait, so that its
-    # outcome is told after this one.
-    declined = Payment.objects.filter(pk=payment.pk, state=_State.DECLINED)
+def _enqueue_failed(payment: Payment, uid: UUID) -> bool:
+    # While this transaction holds the live key, a new attempt of the session waits, so that its
+    # outcome is delivered later. The version changes, so that no other process decides from the old
+    # row.
+    declined = Payment.objects.filter(pk=payment.pk, state=_State.DECLINED, version=payment.version)
     if not declined.update(live_key=payment.session_key):
         return False
-    is_news = not is_given_up(payment)
+    is_news = not has_ended(payment)
     if is_news:
-        owe(payment, Confirmation.State.FAILED)
-        write_event(payment, "gave_up", source="shopper")
-    declined.update(live_key=None)
+        enqueue(payment, Confirmation.Outcome.FAILED)
+        record_event(payment, Event.Name.GAVE_UP, actor=SHOPPER, uid=uid)
+    declined.update(live_key=None, version=payment.version + 1)
     return is_news
-
-
-def settle_return(payment: Payment) -> None:
-    """Ask what came of a payment whose shopper came back from the provider.
-
-    What cannot be asked or stored now is left to ``snipcart_settle``.
-    """
-    try:
-        # Its page no longer sends the shopper to the provider.
-        commit(lambda: Payment.objects.filter(pk=payment.pk).update(asked_at=timezone.now()))
-        _look_up(payment, source="return")
-    except Exception as error:  # whatever it is, the page of the payment is where the shopper belongs
-        _say_unfinished(payment, error)
-
-
-def hear_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> bool:
-    """Verify a provider's message and ask the provider about the payment it names.
-
-    Returns False when the provider gave no usable answer, so that it should send the message again. A reference
-    that is not ours is heard and forgotten. Raises NotificationRefused for whatever cannot be verified.
-    """
-    reference = _read_notification(store, method, headers, body)
-    payment = Payment.objects.filter(reference=reference, store=store.name, method=method.id).first()
-    return payment is None or _look_up(payment, source="notification")
-
-
-def _look_up(payment: Payment, *, source: str) -> bool:
-    """Ask the provider where there is something to ask; False when there was and it gave no answer."""
-    if payment.state == _State.PAID or not can_look_up(payment):
-        return True
-    return ask_backend(payment, source=source, returned=True)
-
-
-def _read_notification(store: Store, method: Method, headers: Mapping[str, str], body: bytes) -> uuid.UUID:
-    reference: object = None
-    # Whatever it raises, this is not a notification of the provider.
-    with contextlib.suppress(Exception):
-        reference = get_backend(store, method).read_notification(headers, body).reference
-    if not isinstance(reference, uuid.UUID):
-        raise NotificationRefused("the notification could not be verified")
-    return reference

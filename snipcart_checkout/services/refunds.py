@@ -1,277 +1,497 @@
-"""Give money back: proven by the link, reserved before the backend is called, repeated without harm."""
+"""Refund money: reserved before the backend is called, safe to repeat, and looked up again while it
+may still fail.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
 
+from django.db import DatabaseError
 from django.db.models import F, Q
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
-from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_variables
 
-from snipcart_checkout.backends.base import PaymentBackend, RefundDeclined, Refunded, RefundRequest
-from snipcart_checkout.client import SnipcartClient
-from snipcart_checkout.conf import Store, get_settings
-from snipcart_checkout.exceptions import RefundNotPossible, RefundUncertain, TokenRefused
-from snipcart_checkout.models import Payment, Refund
-from snipcart_checkout.money import amount_of, minor_units
-from snipcart_checkout.protocol import RefundCall, check_public_token
-from snipcart_checkout.services.asking import backend_of, charge_of, text_of
-from snipcart_checkout.services.confirmations import capability_hash
-from snipcart_checkout.services.journal import alert, announce, commit, say, write_event
+from snipcart_checkout.backends.base import NotFound, PaymentBackend, RefundDeclined, Refunded
+from snipcart_checkout.backends.http import provider_slot
+from snipcart_checkout.conf.translation import gettext as _
+from snipcart_checkout.exceptions import ProviderBusy, RefundNotPossible, RefundUnknown
+from snipcart_checkout.models import Event, Payment, Refund
+from snipcart_checkout.models.moments import is_lease_over, is_unleased
+from snipcart_checkout.services.audit import (
+    CASE_OPENED,
+    SETTLE,
+    SNIPCART,
+    Actor,
+    alert_review,
+    alert_staff,
+    commit,
+    is_recorded,
+    record_event,
+    send_signal,
+)
+from snipcart_checkout.services.backend_calls import (
+    call_refund,
+    call_refund_lookup,
+    find_payment_backend,
+    to_ascii,
+    to_text,
+)
+from snipcart_checkout.services.log import log
 from snipcart_checkout.signals import payment_refunded
 
-__all__ = [
-    "answer_refund_request",
-    "find_refundable_payment",
-    "record_refund_word",
-    "refund_payment",
-    "settle_refund",
-]
-
 _State = Refund.State
-_REPEAT_WITHIN: Final = timedelta(seconds=60)
+_Decline = Refund.DeclineReason
+_REPEAT_WITHIN: Final = timedelta(minutes=10)
 _LEASE: Final = timedelta(minutes=5)
+_GIVE_UP_AFTER: Final = timedelta(hours=72)
+_PROVISIONAL_FOR: Final = timedelta(days=10)
 _PATIENCE: Final = 2.0  # seconds that a repeat waits for the answer to the first
 _POLL: Final = 0.1  # seconds
+_RESERVATIONS: Final = 20
+_REPEATED: Final = (_State.REQUESTED, _State.UNKNOWN)
+_UNSETTLED: Final = (*_REPEATED, _State.REVIEW)
+_WORDS: Final = {"provider_refund_id": 255, "decline_code": 100}
+_EVENTS: Final = {
+    _State.REFUNDED: Event.Name.REFUND_REFUNDED,
+    _State.DECLINED: Event.Name.REFUND_DECLINED,
+    _State.UNKNOWN: Event.Name.REFUND_UNKNOWN,
+    _State.REVIEW: Event.Name.REFUND_REVIEW,
+}
 
 
-def find_refundable_payment(store: Store, capability: str) -> Payment | None:
-    """Return the payment whose refund link this is; only a hash of the link's secret part is stored."""
-    wanted = capability_hash(capability)
-    payment = Payment.objects.filter(capability_hash=wanted).first()
-    if payment is None or payment.store != store.name:
-        return None
-    return payment if constant_time_compare(payment.capability_hash, wanted) else None
+def refund_payment(payment: Payment, units: int, *, actor: Actor) -> Refund:
+    """Refund minor units of a payment and return the refund that was made.
 
-
-@sensitive_variables()
-def answer_refund_request(
-    store: Store, payment: Payment, call: RefundCall, *, query_tokens: Sequence[str], request_token: str
-) -> Refund:
-    """Answer Snipcart's refund webhook for a payment that its link proved.
-
-    Raises TokenRefused (a token or header is refused, or demanded and absent), UnpayableAmount,
-    RefundNotPossible, RefundUncertain, and SnipcartUnavailable or BadAnswer when the proof could not be checked.
+    The same amount again within ten minutes, or while the first is unknown, is a repeat and gets
+    the first one's answer. When Snipcart requests the amount of a refund that staff made and that
+    no earlier request has matched, it gets that refund: no money moves. Raises RefundNotPossible
+    (nothing was refunded), RefundUnknown (the amount stays reserved), or ProviderBusy (nothing was
+    stored or sent). Must run outside any transaction.
     """
-    _check_proof(store, [*query_tokens, *call.tokens], request_token)
-    units = minor_units(call.amount, payment.currency)
-    if payment.state != Payment.State.PAID:
-        # What is in review may have been captured, but then staff have to decide what becomes of it.
+    refund = _refund(payment, units, actor)
+    if actor == SNIPCART:
+        _match(refund)
+    return refund
+
+
+def _refund(payment: Payment, units: int, actor: Actor) -> Refund:
+    earlier = _find_earlier(payment, units, actor)
+    is_made = earlier is not None and earlier.state == _State.REFUNDED
+    if actor == SNIPCART and payment.state != Payment.State.PAID and not is_made:
+        # A payment in review may have been captured, but then staff decide about its money.
         raise RefundNotPossible(_("This payment is not paid, so nothing of it can be refunded."))
-    return refund_payment(payment, units, asked_by="snipcart")
+    if earlier is not None:
+        return _answer_again(earlier)
+    backend = _get_refunding_backend(payment, units)
+    with provider_slot(payment.store, payment.method):
+        refund, is_repeat = _reserve(payment, units, actor)
+        if not is_repeat:
+            return _ask_backend(refund, backend, actor=actor)
+    return _answer_again(refund)
 
 
-@sensitive_variables()
-def _check_proof(store: Store, tokens: Sequence[object], request_token: str) -> None:
-    """Check the token and the header where they are given; the link alone is proof unless more is demanded."""
-    client = SnipcartClient(get_settings())
-    public_token = check_public_token(tokens) if any(token != "" for token in tokens) else ""
-    checks_header = bool(request_token and store.store_secret_key)
-    if checks_header:
-        client.validate_request_token(request_token, store.store_secret_key)
-    if public_token:
-        client.validate_token(public_token)
-    if store.require_refund_token and not (checks_header or public_token):
-        raise TokenRefused(
-            "the refund carries neither a public token nor a request token that can be checked"
-        )
+def supports_refund(payment: Payment) -> bool:
+    """Return whether the payment's method can refund at all."""
+    backend = find_payment_backend(payment)
+    return backend is not None and backend.supports_refund
 
 
-def refund_payment(payment: Payment, units: int, *, asked_by: str) -> Refund:
-    """Refund minor units of a payment and return the refund, which is made.
-
-    The same amount again within a minute, or while the first is uncertain, is a repeat and gets the first one's
-    answer. Raises RefundNotPossible (nothing was refunded) or RefundUncertain (the amount stays reserved).
-    Must run outside any transaction.
-    """
-    repeated = _find_repeated(payment, units)
-    if repeated is not None:
-        return _answer_again(repeated)
-    backend = _refunding_backend(payment, units)
-    refund, is_repeat = _reserve(payment, units, asked_by)
-    return _answer_again(refund) if is_repeat else _ask_backend(refund, backend)
-
-
-def _refunding_backend(payment: Payment, units: int) -> PaymentBackend:
-    try:
-        backend = backend_of(payment)
-    except Exception:  # configured no more, or broken: either way nobody can refund through it
-        backend = None
+def _get_refunding_backend(payment: Payment, units: int) -> PaymentBackend:
+    backend = find_payment_backend(payment)
     if backend is None or not backend.supports_refund:
-        raise RefundNotPossible(_("This payment method cannot refund; give the money back by hand."))
-    if units < payment.minor_units and not backend.supports_partial_refund:
+        raise RefundNotPossible(
+            _("This payment method cannot refund; give the money back by hand, and mark it in the admin.")
+        )
+    if units < (payment.captured_minor_units or payment.minor_units) and not backend.supports_partial_refund:
         raise RefundNotPossible(_("This payment method can refund the whole payment only."))
     return backend
 
 
-def _reserve(payment: Payment, units: int, asked_by: str) -> tuple[Refund, bool]:
+def _reserve(payment: Payment, units: int, actor: Actor) -> tuple[Refund, bool]:
     """Reserve the amount, or find the refund that this one repeats.
 
-    The counter makes the two exclude each other: whoever reserves first is seen by everybody who comes next.
+    The counter makes concurrent requests exclude each other: the first reservation is visible to
+    the next request.
     """
-    while True:
+    for _attempt in range(_RESERVATIONS):
         payment.refresh_from_db()
-        repeated = _find_repeated(payment, units)
-        if repeated is not None:
-            return repeated, True
+        if earlier := _find_earlier(payment, units, actor):
+            return earlier, True
         if not payment.captured_at:
             raise RefundNotPossible(_("No money was taken with this payment."))
         if units > payment.refundable_minor_units:
             raise RefundNotPossible(_("More than is left of this payment cannot be refunded."))
-        refund = commit(lambda: _try_reserve(payment, units, asked_by))
+        refund = _try_reserve(payment, units, actor)
         if refund is not None:
-            say(logging.INFO, "payment %s: refund %s is asked (%s)", payment.reference, refund.pk, asked_by)
+            # Receivers of payment_refunded have to see the total that includes this refund.
+            payment.refresh_from_db()
+            refund.payment = payment
             return refund, False
+    raise RefundUnknown(_("Too many refunds of this payment are requested at once; try again."))
 
 
-def _find_repeated(payment: Payment, units: int) -> Refund | None:
+def _find_earlier(payment: Payment, units: int, actor: Actor) -> Refund | None:
+    """Return the earlier refund that a request repeats or matches; None without one."""
     recent = timezone.now() - _REPEAT_WITHIN
-    unsettled = Q(state__in=(_State.ASKED, _State.UNCERTAIN, _State.REVIEW))
-    # Counted from the answer: a slow provider, or one that had to be asked twice, must not make a repeat a new refund.
+    unsettled = Q(state__in=_UNSETTLED)
+    # Counted from the answer: a repeat must not become a new refund because the provider was slow.
     just_made = Q(state=_State.REFUNDED, updated_at__gt=recent)
-    return payment.refunds.filter(unsettled | just_made, minor_units=units).order_by("-created_at").first()
-
-
-def _try_reserve(payment: Payment, units: int, asked_by: str) -> Refund | None:
-    rows = Payment.objects.filter(
-        pk=payment.pk,
-        captured_at__isnull=False,
-        refunds_asked=payment.refunds_asked,
-        refunded_minor_units__lte=F("minor_units") - units,
-    ).update(
-        refunded_minor_units=F("refunded_minor_units") + units,
-        refunds_asked=F("refunds_asked") + 1,
-        updated_at=timezone.now(),
-    )
-    if not rows:
+    of_amount = payment.refunds.filter(minor_units=units)
+    if repeated := of_amount.filter(unsettled | just_made).order_by("-created_at").first():
+        return repeated
+    if actor != SNIPCART:
         return None
-    # Receivers of payment_refunded are to see what was refunded with this one, not before it.
-    payment.refresh_from_db()
-    refund = Refund.objects.create(
-        payment=payment, minor_units=units, asked_by=asked_by[:150], lease_until=timezone.now() + _LEASE
+    just_answered = Q(matched_at__gt=recent)
+    unanswered = Q(matched_at__isnull=True)
+    made = of_amount.filter(just_answered | unanswered, state=_State.REFUNDED)
+    # First the one that this request may be a repeat of, whatever the database thinks of NULL.
+    return made.order_by(F("matched_at").asc(nulls_last=True), "created_at").first()
+
+
+def _match(refund: Refund) -> None:
+    """Record that Snipcart's request was answered with this refund, which staff may have requested first."""
+    unanswered = Refund.objects.filter(pk=refund.pk, matched_at__isnull=True)
+
+    def work() -> None:
+        if unanswered.update(matched_at=timezone.now()) and refund.requested_by:
+            record_event(refund.payment, Event.Name.REFUND_MATCHED, actor=SNIPCART, refund=str(refund.pk))
+
+    commit(work)
+
+
+def _try_reserve(payment: Payment, units: int, actor: Actor) -> Refund | None:
+    # Fixed before the commit, whose answer may be lost: a retry must not reserve again.
+    refund_id = uuid4()
+
+    def work() -> Refund | None:
+        now = timezone.now()
+        if not _take_from(payment, units):
+            return None
+        refund = Refund.objects.create(
+            pk=refund_id,
+            payment=payment,
+            minor_units=units,
+            requested_by=actor.name[:150],
+            lease_until=now + _LEASE,
+        )
+        record_event(
+            payment, Event.Name.REFUND_REQUESTED, actor=actor, refund=str(refund_id), minor_units=units
+        )
+        return refund
+
+    return commit(work, recall=lambda: Refund.objects.filter(pk=refund_id).first())
+
+
+def _take_from(payment: Payment, units: int) -> bool:
+    """Count minor units of a payment as refunded, inside a commit; False where that many are not left, or a refund was
+    requested since the payment was read.
+    """
+    seen = payment.refunds_requested
+    row = Payment.objects.filter(
+        pk=payment.pk,
+        refunds_requested=seen,
+        refunded_minor_units__lte=F("captured_minor_units") - units,
     )
-    write_event(payment, "refund_asked", source=asked_by, refund=str(refund.pk), minor_units=units)
+    reserved = F("refunded_minor_units") + units
+    taken = row.update(refunded_minor_units=reserved, refunds_requested=seen + 1, updated_at=timezone.now())
+    return taken == 1
+
+
+def record_by_hand(
+    payment: Payment, units: int, *, given_back_on: date, at: datetime | None, note: str, actor: Actor
+) -> Refund | None:
+    """Record a refund that staff made without the provider, which is not called; ``at`` is its moment, now unless given.
+
+    None where more than is left of the payment, or a refund was requested since it was read.
+    """
+    refund_id = uuid4()
+
+    def work() -> Refund | None:
+        if not _take_from(payment, units):
+            return None
+        refund = Refund.objects.create(
+            pk=refund_id,
+            payment=payment,
+            minor_units=units,
+            state=_State.REFUNDED,
+            is_by_hand=True,
+            requested_by=actor.name[:150],
+            created_at=at or timezone.now(),
+        )
+        free_session_of_refunded_case(payment)
+        record_event(
+            payment,
+            Event.Name.REFUND_BY_HAND,
+            actor=actor,
+            refund=str(refund_id),
+            minor_units=units,
+            given_back=given_back_on,
+            note=note,
+        )
+        return refund
+
+    refund = commit(work, recall=lambda: Refund.objects.filter(pk=refund_id).first())
+    payment.refresh_from_db()
+    if refund is not None:
+        refund.payment = payment
+        send_signal(payment_refunded, payment=payment, refund=refund)
     return refund
 
 
 def _answer_again(refund: Refund) -> Refund:
-    """Give a repeat the answer of the first, waiting for it a moment when it is on its way."""
+    """Answer a repeated request as the first one, after a short wait while that one is under way."""
     deadline = time.monotonic() + _PATIENCE
-    while refund.state == _State.ASKED and time.monotonic() < deadline:
+    while refund.state == _State.REQUESTED and time.monotonic() < deadline:
         time.sleep(_POLL)
         refund.refresh_from_db()
     if refund.state == _State.REFUNDED:
         return refund
     if refund.state == _State.DECLINED:
         raise RefundNotPossible(_("The provider declined the refund."))
-    raise RefundUncertain(_("Whether this amount was refunded is being found out."))
+    raise RefundUnknown(_("Whether this amount was refunded is being found out."))
+
+
+def _ask_backend(refund: Refund, backend: PaymentBackend, *, actor: Actor) -> Refund:
+    result = _within_slot(refund, lambda: call_refund(refund))
+    if isinstance(result, Refunded):
+        return _note_refunded(refund, result, backend, actor=actor)
+    if isinstance(result, RefundDeclined):
+        code = to_text(result.code, 100)
+        _conclude(refund, _State.DECLINED, actor=actor, decline_reason=_Decline.PROVIDER, decline_code=code)
+        raise RefundNotPossible(to_text(result.message) or _("The provider declined the refund."))
+    _conclude(refund, _State.UNKNOWN, actor=actor)
+    raise RefundUnknown(_("Whether this amount was refunded is being found out."))
+
+
+def _within_slot(refund: Refund, question: Callable[[], Any]) -> Any:
+    try:
+        with provider_slot(refund.payment.store, refund.payment.method):
+            return question()
+    except ProviderBusy:
+        return None
+
+
+def _note_refunded(refund: Refund, result: Refunded, backend: PaymentBackend, *, actor: Actor) -> Refund:
+    is_provisional = bool(result.pending and backend.can_lookup_refund)
+    refund_id = to_text(result.refund_id, 255)
+    columns: dict[str, Any] = {"provider_refund_id": refund_id, "is_provisional": is_provisional}
+    if _conclude(refund, _State.REFUNDED, actor=actor, **columns):
+        send_signal(payment_refunded, payment=refund.payment, refund=refund)
+    elif refund.state != _State.REFUNDED:
+        alert_staff(
+            "payment %s: refund %s was made, but the ledger has it as %s",
+            refund.payment,
+            refund,
+            refund.state,
+        )
+    return refund
 
 
 def settle_refund(refund: Refund) -> bool:
-    """Repeat an uncertain refund under its own key where that is safe, else leave it to a person.
+    """Look an unknown refund up, or repeat it under its own key where that is safe, else put it in review.
 
-    Returns whether its outcome is now known.
+    Returns whether its outcome is now known. After three days it is put in review.
     """
-    backend = _repeatable_backend(refund)
-    if backend is None:
-        _move(refund, _State.REVIEW, source="settle")
-        alert("payment %s: a refund's outcome is not known; a person has to look", refund.payment_id)
+    backend = find_payment_backend(refund.payment)
+    is_old = refund.created_at < timezone.now() - _GIVE_UP_AFTER
+    if backend is None or is_old or not (_is_repeatable(backend) or backend.can_lookup_refund):
+        _leave_to_review(refund)
+        return False
+    if backend.can_lookup_refund and (known := _look_up_unknown(refund, backend, actor=SETTLE)) is not None:
+        return known
+    if not _is_repeatable(backend):
         return False
     try:
-        return _ask_backend(refund, backend, source="settle").state == _State.REFUNDED
+        return _ask_backend(refund, backend, actor=SETTLE).state == _State.REFUNDED
     except RefundNotPossible:
         return True
-    except RefundUncertain:
+    except RefundUnknown:
         return False
 
 
-def record_refund_word(refund: Refund, *, was_made: bool, note: str, source: str) -> bool:
-    """Settle a refund in review on a person's word; False when it is not in review.
+def _is_repeatable(backend: PaymentBackend) -> bool:
+    claimed = backend.refund_repeat_is_safe
+    return backend.supports_refund and (backend.repeat_is_safe if claimed is None else claimed)
 
-    One that is still uncertain is not for a person to decide: the provider may be asked about it this moment.
+
+def _look_up_unknown(refund: Refund, backend: PaymentBackend, *, actor: Actor) -> bool | None:
+    """Look an unknown refund up. True with an outcome, None where the provider does not know it, False
+    without an answer.
+    """
+    result = _within_slot(refund, lambda: call_refund_lookup(refund))
+    if isinstance(result, Refunded):
+        _note_refunded(refund, result, backend, actor=actor)
+        return True
+    if isinstance(result, RefundDeclined):
+        code = to_text(result.code, 100)
+        _conclude(refund, _State.DECLINED, actor=actor, decline_reason=_Decline.PROVIDER, decline_code=code)
+        return True
+    return None if isinstance(result, NotFound) else False
+
+
+def _leave_to_review(refund: Refund) -> None:
+    if _conclude(refund, _State.REVIEW, actor=SETTLE):
+        alert_staff("payment %s: the outcome of a refund is unknown; it needs review", refund.payment_id)
+
+
+def look_up_refund(refund: Refund, *, actor: Actor) -> bool:
+    """Look up the outcome of a refund; False when the provider gave no usable answer.
+
+    The amount of a refund that failed after it was accepted is released, and staff are alerted.
+    """
+    backend = find_payment_backend(refund.payment)
+    is_known = refund.is_by_hand or refund.state == _State.DECLINED
+    if is_known or backend is None or not backend.can_lookup_refund:
+        return True
+    if refund.state != _State.REFUNDED:
+        # Not repeated here: staff may have closed the case, or may be ending the refund at this moment.
+        return _look_up_unknown(refund, backend, actor=actor) is not False
+    result = _within_slot(refund, lambda: call_refund_lookup(refund))
+    if isinstance(result, RefundDeclined):
+        _note_failed_later(refund, result, actor=actor)
+    elif isinstance(result, Refunded) and not result.pending and refund.is_provisional:
+        rows = Refund.objects.filter(pk=refund.pk, state=_State.REFUNDED)
+        commit(lambda: rows.update(is_provisional=False))
+    return isinstance(result, (Refunded, RefundDeclined))
+
+
+def _note_failed_later(refund: Refund, result: RefundDeclined, *, actor: Actor) -> None:
+    code = to_text(result.code, 100)
+    changed = _conclude(
+        refund,
+        _State.DECLINED,
+        actor=actor,
+        failed_later=True,
+        decline_reason=_Decline.FAILED_LATER,
+        decline_code=code,
+        is_provisional=False,
+    )
+    if changed:
+        refund.payment.refresh_from_db()
+        alert_review(refund.payment, Payment.ReviewReason.REFUND_FAILED)
+
+
+def is_past_provisional(refund: Refund) -> bool:
+    """Return whether an accepted refund is too old to fail any more, so that it is not looked up again."""
+    return refund.created_at < timezone.now() - _PROVISIONAL_FOR
+
+
+def can_be_ended(refund: Refund) -> bool:
+    """Return whether staff may decide the outcome of a refund: it is unknown, and no process is
+    calling the provider.
+    """
+    return refund.state in _UNSETTLED and is_lease_over(refund.lease_until)
+
+
+def record_refund_decision(refund: Refund, *, was_made: bool, note: str, actor: Actor) -> bool:
+    """Record the decision of staff about an unknown refund; False when its outcome is known, or it is
+    being sent.
     """
     refund.refresh_from_db()
-    if refund.state != _State.REVIEW:
+    if not can_be_ended(refund):
         return False
-    moved = _move(refund, _State.REFUNDED if was_made else _State.DECLINED, source=source, note=note)
-    if moved and was_made:
-        announce(payment_refunded, payment=refund.payment, refund=refund)
-    return moved
+    to = _State.REFUNDED if was_made else _State.DECLINED
+    columns: dict[str, Any] = {} if was_made else {"decline_reason": _Decline.STAFF}
+    ended = _conclude(refund, to, actor=actor, note=note, unless_sent_now=True, **columns)
+    if ended and was_made:
+        send_signal(payment_refunded, payment=refund.payment, refund=refund)
+    return ended
 
 
-def _repeatable_backend(refund: Refund) -> PaymentBackend | None:
+def _conclude(refund: Refund, to: Refund.State, *, actor: Actor, **how: Any) -> bool:
+    """Commit a refund's outcome once; where the database does not take the provider's words, in other letters."""
     try:
-        backend = backend_of(refund.payment)
-    except Exception:  # configured no more, or broken
-        return None
-    return backend if backend.repeat_is_safe and backend.supports_refund else None
+        return _try_to_conclude(refund, to, actor=actor, **how)
+    except DatabaseError as error:
+        log(logging.ERROR, "refund %s: %s while storing", refund.pk, type(error).__name__)
+        plain = {name: to_ascii(how[name], limit) for name, limit in _WORDS.items() if name in how}
+        if plain.items() <= how.items():
+            raise
+    return _try_to_conclude(refund, to, actor=actor, **{**how, **plain})
 
 
-def _ask_backend(refund: Refund, backend: PaymentBackend, *, source: str = "provider") -> Refund:
-    payment = refund.payment
-    result: object = None
-    try:
-        result = backend.refund(
-            RefundRequest(
-                reference=refund.pk,
-                charge=charge_of(payment),
-                transaction_id=payment.transaction_id,
-                amount=amount_of(refund.minor_units, payment.currency),
-                currency=payment.currency,
-                minor_units=refund.minor_units,
-            )
-        )
-    except Exception as error:  # the provider's library may raise anything
-        say(logging.WARNING, "payment %s: refunding raised %s", payment.reference, type(error).__name__)
-    if isinstance(result, Refunded):
-        provider_id = text_of(result.refund_id, 255)
-        if _move(refund, _State.REFUNDED, source=source, provider_refund_id=provider_id):
-            announce(payment_refunded, payment=payment, refund=refund)
-        elif refund.state != _State.REFUNDED:
-            alert(
-                "payment %s: refund %s was made, but the ledger has it as %s", payment, refund, refund.state
-            )
-        return refund
-    if isinstance(result, RefundDeclined):
-        _move(refund, _State.DECLINED, source=source, decline_code=text_of(result.code, 100))
-        raise RefundNotPossible(_declined_text(result))
-    _move(refund, _State.UNCERTAIN, source=source)
-    raise RefundUncertain(_("Whether this amount was refunded is being found out."))
-
-
-def _declined_text(result: RefundDeclined) -> str:
-    return text_of(result.message) or _("The provider declined the refund.")
-
-
-def _move(refund: Refund, to: str, *, source: str, note: str = "", **changes: object) -> bool:
-    """Commit a refund's outcome once; a declined one gives its reservation back in the same commit."""
-    payment = refund.payment
+def _try_to_conclude(
+    refund: Refund,
+    to: Refund.State,
+    *,
+    actor: Actor,
+    note: str = "",
+    failed_later: bool = False,
+    unless_sent_now: bool = False,
+    **columns: object,
+) -> bool:
+    """Commit a refund's outcome; the same transaction releases the amount of one that was not made."""
+    payment, was, uid = refund.payment, refund.state, uuid4()
+    event = Event.Name.REFUND_FAILED if failed_later else _EVENTS[to]
 
     def work() -> bool:
-        unsettled = Refund.objects.filter(
-            pk=refund.pk, state__in=(_State.ASKED, _State.UNCERTAIN, _State.REVIEW)
-        )
         now = timezone.now()
-        if not unsettled.update(state=to, updated_at=now, lease_until=None, **changes):
+        rows = Refund.objects.filter(pk=refund.pk, state__in=_from_states(to, failed_later=failed_later))
+        if unless_sent_now:
+            rows = rows.filter(is_unleased())
+        if not rows.update(state=to, updated_at=now, lease_until=None, **columns):
             return False
-        if to == _State.DECLINED:
-            reserved = F("refunded_minor_units") - refund.minor_units
-            Payment.objects.filter(pk=payment.pk).update(refunded_minor_units=reserved, updated_at=now)
-        if to == _State.REVIEW:
-            # A person may have closed the payment's case before this came up.
-            Payment.objects.filter(pk=payment.pk).update(resolved_at=None)
-        given = {"note": note} if note else {}
-        write_event(payment, f"refund_{to}", source=source, refund=str(refund.pk), **given)
+        _update_payment(payment, refund, to)
+        if failed_later:
+            _open_case_of_failed_refund(payment)
+        if to != was:
+            # An unchanged refund needs no new event.
+            record_event(payment, event, actor=actor, uid=uid, refund=str(refund.pk), note=note)
         return True
 
-    moved = commit(work)
+    changed = commit(work, recall=lambda: is_recorded(uid))
     refund.refresh_from_db()
-    if moved:
-        say(logging.INFO, "payment %s: refund %s is %s (%s)", payment.reference, refund.pk, to, source)
-    return moved
+    return changed
+
+
+def _from_states(to: Refund.State, *, failed_later: bool) -> tuple[Refund.State, ...]:
+    if failed_later:
+        return (_State.REFUNDED,)
+    # What was left to a person is not taken back by a machine that knows nothing.
+    return _REPEATED if to == _State.UNKNOWN else _UNSETTLED
+
+
+def leave_unsettled_to_staff(payment: Payment) -> None:
+    """Leave the refunds of unknown outcome to staff, who close the case; inside a commit.
+
+    No machine repeats them then, whatever opens the case again.
+    """
+    unsettled = Refund.objects.filter(payment_id=payment.pk, state__in=_REPEATED)
+    unsettled.update(state=_State.REVIEW, updated_at=timezone.now())
+
+
+def _update_payment(payment: Payment, refund: Refund, to: Refund.State) -> None:
+    row = Payment.objects.filter(pk=payment.pk)
+    now = timezone.now()
+    if to == _State.DECLINED:
+        reserved = F("refunded_minor_units") - refund.minor_units
+        row.update(refunded_minor_units=reserved, updated_at=now)
+    elif to == _State.REVIEW:
+        # Staff may have closed the payment's case before.
+        row.update(**CASE_OPENED)
+    elif to == _State.REFUNDED:
+        free_session_of_refunded_case(payment)
+
+
+def _open_case_of_failed_refund(payment: Payment) -> None:
+    row = Payment.objects.filter(pk=payment.pk)
+    row.filter(review_reason="").update(review_reason=Payment.ReviewReason.REFUND_FAILED)
+    row.update(**CASE_OPENED)
+
+
+def free_session_of_refunded_case(payment: Payment) -> None:
+    """Allow a new payment of a closed review's session once all its money was refunded; call it inside
+    ``commit``.
+
+    An amount whose refund is unknown is reserved, but may still be here.
+    """
+    closed = Payment.objects.filter(pk=payment.pk, state=Payment.State.REVIEW, resolved_at__isnull=False)
+    kept_nothing = Q(captured_at__isnull=True) | Q(refunded_minor_units__gte=F("captured_minor_units"))
+    # With the row updated first, of two refunds that end at once the second one sees the first.
+    freed = closed.filter(kept_nothing).update(version=F("version") + 1)
+    if freed and not Refund.objects.filter(payment_id=payment.pk, state__in=_UNSETTLED).exists():
+        Payment.objects.filter(pk=payment.pk).update(live_key=None)

@@ -1,24 +1,29 @@
-"""Ask Snipcart what is to be paid."""
+"""Read payment sessions from Snipcart, and compare them with what was paid."""
 
 from __future__ import annotations
 
+import enum
 import hashlib
-import json
 import logging
-from dataclasses import replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
-from snipcart_checkout.client import SnipcartClient
 from snipcart_checkout.conf import Store, get_settings, get_store
-from snipcart_checkout.exceptions import TokenRefused
-from snipcart_checkout.links import return_url_of
-from snipcart_checkout.logs import say
-from snipcart_checkout.protocol import Item, PaymentSession, check_public_token
+from snipcart_checkout.conf.links import to_cart_url
+from snipcart_checkout.exceptions import SnipcartError, TokenRefused, UnpayableOrder
+from snipcart_checkout.models import Payment
+from snipcart_checkout.services.log import log
+from snipcart_checkout.snipcart import Item, PaymentSession, check_public_token
+from snipcart_checkout.snipcart.client import SnipcartClient
 
-__all__ = ["get_payment_session", "order_hash"]
+# Snipcart's answers about a session that is gone for good. Any other error may be temporary.
+_GONE: Final = frozenset({401, 403, 404, 410})
 
 
 @sensitive_variables()
@@ -28,45 +33,98 @@ def get_payment_session(public_token: str, store: str | Store | None = None) -> 
     ``store`` may be left out when there is exactly one; otherwise ImproperlyConfigured. The session's
     ``return_url`` is checked: it leads to one of the store's SHOP_HOSTS.
 
-    Raises TokenRefused (malformed, unknown, expired, or somebody else's shop), SnipcartUnavailable (try again),
-    BadAnswer, or its subclass UnpayableOrder. One call to Snipcart ("Payment session" of its reference).
+    Raises TokenRefused (malformed, unknown, expired, or of another shop), SnipcartUnavailable (try
+    again), BadAnswer, or its subclass UnpayableOrder. One call to Snipcart ("Payment session" of
+    its reference).
     """
     configured = store if isinstance(store, Store) else get_store(store)
     if not configured.shop_hosts:
         raise ImproperlyConfigured(f"SNIPCART_CHECKOUT['STORES'][{configured.name!r}] has no SHOP_HOSTS.")
     token = check_public_token([public_token])
     session = SnipcartClient(get_settings()).fetch_session(token)
-    return_url = return_url_of(session.return_url, configured.shop_hosts)
+    return_url = to_cart_url(session.return_url, configured.shop_hosts)
     if not return_url:
-        raise TokenRefused("the session's way back leads to a host that is not among the store's SHOP_HOSTS")
+        problem = f"the session's way back leads to {_describe(session.return_url, configured.shop_hosts)}"
+        log(logging.WARNING, "store %s: %s", configured.name, problem)
+        raise TokenRefused(problem)
     _note_odd_sum(session)
     return replace(session, return_url=return_url)
 
 
-def order_hash(session: PaymentSession) -> str:
-    """Return a digest of what the shopper agrees to: session, cart, total, currency and lines."""
+def hash_order(session: PaymentSession) -> str:
+    """Return a digest of what the shopper agrees to: session, cart, total, currency and lines.
+
+    The same lines in another order are the same order.
+    """
     invoice = session.invoice
-    agreed = [
-        session.id,
-        invoice.cart_id,
-        invoice.minor_units,
-        invoice.currency,
-        [_line(item) for item in invoice.items],
-    ]
-    return hashlib.sha256(json.dumps(agreed).encode()).hexdigest()
+    agreed = [session.id, invoice.cart_id, str(invoice.minor_units), invoice.currency]
+    for line in sorted(map(_line, invoice.items)):
+        agreed += line
+    # No text from Snipcart holds a control character, so none can pass for two.
+    return hashlib.sha256("\0".join(agreed).encode()).hexdigest()
 
 
-def _line(item: Item) -> list[str]:
-    return [item.name, item.type, *map(_plain, (item.quantity, item.unit_price, item.amount))]
+class OrderVerdict(enum.Enum):
+    """The result of comparing a paid order with Snipcart's."""
+
+    SAME = enum.auto()
+    CHANGED = enum.auto()
+    UNREAD = enum.auto()
+    """The session could not be read now."""
+    GONE = enum.auto()
+    """Snipcart no longer has the session."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderComparison:
+    """The verdict, and the session if it could be read."""
+
+    verdict: OrderVerdict
+    session: PaymentSession | None = None
+
+
+@sensitive_variables()
+def compare_order(payment: Payment) -> OrderComparison:
+    """Read the payment's session again and compare it with what was paid. One call to Snipcart.
+
+    Snipcart creates the order from the cart as it is now, and a confirmation carries no amount.
+    """
+    if not payment.public_token:
+        return OrderComparison(verdict=OrderVerdict.GONE)
+    try:
+        session = SnipcartClient(get_settings()).fetch_session(payment.public_token)
+    except UnpayableOrder:
+        return OrderComparison(
+            verdict=OrderVerdict.CHANGED
+        )  # readable, but not payable: an emptied cart, for example
+    except TokenRefused as error:
+        gone = error.status in _GONE
+        return OrderComparison(verdict=OrderVerdict.GONE if gone else OrderVerdict.UNREAD)
+    except (SnipcartError, ImproperlyConfigured):
+        return OrderComparison(verdict=OrderVerdict.UNREAD)
+    if hash_order(session) != payment.order_hash:
+        return OrderComparison(verdict=OrderVerdict.CHANGED, session=session)
+    return OrderComparison(verdict=OrderVerdict.SAME, session=replace(session, return_url=payment.cart_url))
+
+
+def _line(item: Item) -> tuple[str, ...]:
+    return item.name, item.type, _plain(item.quantity), _plain(item.unit_price), _plain(item.amount)
 
 
 def _plain(number: Decimal | None) -> str:
-    # 20 and 20.0 are the same price, whichever way Snipcart's JSON spells it today.
+    # 20 and 20.0 in Snipcart's JSON are the same price.
     return "" if number is None else str(number.normalize())
 
 
+def _describe(url: str, hosts: Sequence[str]) -> str:
+    scheme, _, rest = url.partition("//")
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    host = ascii(authority.rpartition("@")[2][:100])
+    if scheme.lower() == "http:" and to_cart_url(f"https://{rest}", hosts):
+        return f"{host} over http, and has to be https"
+    return f"{host}, which is not among SHOP_HOSTS"
+
+
 def _note_odd_sum(session: PaymentSession) -> None:
-    invoice = session.invoice
-    total = sum((item.amount or Decimal() for item in invoice.items), Decimal())
-    if invoice.items and abs(total - invoice.amount) > Decimal("0.0001"):
-        say(logging.INFO, "session %s: the lines do not add up to the total", session.id)
+    if not session.invoice.adds_up:
+        log(logging.INFO, "session %s: the lines do not add up to the total", session.id)

@@ -1,13 +1,13 @@
-"""Finish whatever was left: the work of ``manage.py snipcart_settle``."""
+"""Finish what is unfinished: the work of ``manage.py snipcart_settle``."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Final, TypeVar
@@ -17,197 +17,377 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from snipcart_checkout.backends import get_backend
-from snipcart_checkout.backends.base import Declined, PaymentBackend
+from snipcart_checkout.backends.base import PaymentBackend
+from snipcart_checkout.backends.http import provider_slot
 from snipcart_checkout.conf import get_settings
-from snipcart_checkout.declines import LAPSED
-from snipcart_checkout.models import Payment, Refund
+from snipcart_checkout.exceptions import ProviderBusy
+from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.models.moments import is_unleased, long_ago, not_lately
 from snipcart_checkout.services import attention
-from snipcart_checkout.services.asking import backend_of
-from snipcart_checkout.services.confirmations import deliver_due
-from snipcart_checkout.services.journal import commit, say
-from snipcart_checkout.services.outcomes import ask_backend, record, run_charge, set_aside
-from snipcart_checkout.services.refunds import settle_refund
-
-__all__ = ["SettlementReport", "settle"]
+from snipcart_checkout.services.attention import OpenCases
+from snipcart_checkout.services.audit import SETTLE, commit, replace_broken_connection
+from snipcart_checkout.services.backend_calls import find_payment_backend
+from snipcart_checkout.services.log import log
+from snipcart_checkout.services.outbox import deliver_due
+from snipcart_checkout.services.outcomes import (
+    expire,
+    is_cart_paid_otherwise,
+    leave_to_review,
+    look_up_payment,
+    run_charge,
+    set_unknown,
+)
+from snipcart_checkout.services.refunds import is_past_provisional, look_up_refund, settle_refund
+from snipcart_checkout.services.sessions import OrderVerdict, compare_order
 
 _State = Payment.State
-_ASK_AFTER: Final = timedelta(minutes=5)
+_Reason = Payment.ReviewReason
+_LOOK_UP_AFTER: Final = timedelta(minutes=5)
 _REFUND_LEASE: Final = timedelta(minutes=5)
+_GIVE_UP_AFTER: Final = timedelta(hours=72)
+_PROVISIONAL_INTERVAL: Final = timedelta(hours=1)
+# A provider that did not know a charge may have been late itself, and nobody else would notice its capture.
+_MAY_COME_LATE: Final = timedelta(hours=1)
+_BATCH: Final = 100
+_MOST_FAILURES: Final = 3
 _Row = TypeVar("_Row", Payment, Refund)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettlementReport:
-    """What one run did, and what waits for a person.
+    """What one run did, and what needs attention.
 
-    ``failed`` counts the payments and refunds about which nobody could be asked: a backend that is configured no
-    more, or an error of ours. The log says which, and the next run tries again.
+    ``failed`` is the number of payments and refunds that could not be looked up, because the
+    backend is no longer configured or raised an error. The log names them, and the next run tries
+    again. ``new_cases`` is the number of cases that were not reported before; ``open_cases`` counts
+    all, and is empty where counting failed. ``failed_stages`` names the stages of the run that
+    raised an error. ``is_complete`` is false when the time limit was reached first.
     """
 
-    asked: int
-    lapsed: int
+    looked_up: int
+    expired: int
     refunds_settled: int
-    confirmations_told: int
+    delivered: int
     failed: int
-    payments_in_review: int
-    confirmations_in_review: int
-    refunds_in_review: int
-    unknown_too_long: int
-    untold_too_long: int
-    refunds_unknown_too_long: int
+    new_cases: int
+    open_cases: OpenCases
+    failed_stages: tuple[str, ...]
+    is_complete: bool
+    seconds: float
 
     @property
-    def needs_person(self) -> bool:
-        """Whether anything will stay as it is until somebody looks."""
-        return bool(
-            self.failed
-            or self.payments_in_review
-            or self.confirmations_in_review
-            or self.refunds_in_review
-            or self.unknown_too_long
-            or self.untold_too_long
-            or self.refunds_unknown_too_long
-        )
+    def needs_attention(self) -> bool:
+        """Whether the run found something new for staff: a new case, or a failed stage."""
+        return bool(self.new_cases or self.failed_stages)
 
 
-def settle(limit: int = 200) -> SettlementReport:
-    """Ask about unfinished payments, repeat uncertain refunds, then tell Snipcart all that is due.
+@dataclass(kw_only=True)
+class _Run:
+    """One run: its time limit, its counts, and the methods whose look-ups failed too often."""
 
-    Handles at most ``limit`` of each kind. Safe on many hosts at once, and may be killed at any point.
+    began_at: float
+    time_limit: float
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failed_stages: list[str] = field(default_factory=list)
+
+    def is_over(self, share: float = 1.0) -> bool:
+        """Return whether the time limit was reached, or a share of it."""
+        return time.monotonic() >= self.began_at + self.time_limit * share
+
+    def stage(self, name: str, work: Callable[[_Run], None]) -> None:
+        """Run one stage; an error does not stop the others."""
+        try:
+            work(self)
+        except Exception as error:
+            self.failed_stages.append(name)
+            log(logging.ERROR, "snipcart_settle: the stage %s failed: %s", name, type(error).__name__)
+            replace_broken_connection()
+
+    def attempt(self, work: Callable[[_Row], bool], row: _Row) -> bool:
+        """Do the work for one row; an error does not stop the other rows."""
+        try:
+            return work(row)
+        except Exception as error:
+            reason = str(error) if isinstance(error, ImproperlyConfigured) else type(error).__name__
+            log(logging.ERROR, "%s %s could not be settled: %s", row._meta.model_name, row.pk, reason)
+            self.counts["failed"] += 1
+            replace_broken_connection()
+            return False
+
+
+def settle(*, time_limit: float = 50.0) -> SettlementReport:
+    """Deliver what is due, find out about unfinished payments and refunds, then deliver again.
+
+    Ends after about ``time_limit`` seconds; the next run continues. Safe to run on many hosts at
+    once, which share the work, and safe to kill at any point.
     """
-    asked, payments_failed = _each(_ask_about, [*_unknown(limit), *_waiting(limit)])
-    lapsed, lapses_failed = _each(_let_lapse, _lapsed(limit))
-    settled, refunds_failed = _each(_settle_refund, _uncertain_refunds(limit))
-    told = deliver_due(limit)
-    attention.alert_about_delays(limit)
+    started = time.monotonic()
+    run = _Run(began_at=started, time_limit=time_limit)
+    # A Snipcart that hangs must not take the time of everything else.
+    run.stage("deliver", lambda run: _deliver_due(run, share=0.5))
+    run.stage("payments", _look_up_payments)
+    run.stage("expired", _expire_payments)
+    run.stage("refunds", _settle_refunds)
+    run.stage("failed_refunds", _look_up_provisional_refunds)
+    run.stage("unanswered", _leave_unanswered_to_review)
+    run.stage("deliver_again", _deliver_due)
+    run.stage("secrets", _clear_old_secrets)
+    is_complete = not run.is_over()
+    new_cases: list[int] = []
+    open_cases: list[OpenCases] = []
+    run.stage("report", lambda _: new_cases.append(attention.report_new_cases()))
+    run.stage("count", lambda _: open_cases.append(attention.count_open_cases()))
     return SettlementReport(
-        asked=asked,
-        lapsed=lapsed,
-        refunds_settled=settled,
-        confirmations_told=told,
-        failed=payments_failed + lapses_failed + refunds_failed,
-        payments_in_review=attention.payments_in_review().count(),
-        confirmations_in_review=attention.confirmations_in_review().count(),
-        refunds_in_review=attention.refunds_in_review().count(),
-        unknown_too_long=attention.payments_unknown_too_long().count(),
-        untold_too_long=attention.confirmations_untold_too_long().count(),
-        refunds_unknown_too_long=attention.refunds_unknown_too_long().count(),
+        looked_up=run.counts["looked_up"],
+        expired=run.counts["expired"],
+        refunds_settled=run.counts["refunds"],
+        delivered=run.counts["delivered"],
+        failed=run.counts["failed"],
+        new_cases=sum(new_cases),
+        open_cases=open_cases[0] if open_cases else OpenCases(),
+        failed_stages=tuple(run.failed_stages),
+        is_complete=is_complete,
+        seconds=time.monotonic() - started,
     )
 
 
-def _each(work: Callable[[_Row], bool], rows: Iterable[_Row]) -> tuple[int, int]:
-    """Do the work for every row, and return for how many it did something and for how many it failed."""
-    outcomes = Counter(_attempt(work, row) for row in rows)
-    return outcomes[True], outcomes[None]
+def _deliver_due(run: _Run, share: float = 1.0) -> None:
+    run.counts["delivered"] += deliver_due(lambda: run.is_over(share))
 
 
-def _attempt(work: Callable[[_Row], bool], row: _Row) -> bool | None:
-    """Return what the work returned, None when it failed: one row must not keep the others from being settled."""
-    try:
-        return work(row)
-    except Exception as error:
-        reason = str(error) if isinstance(error, ImproperlyConfigured) else type(error).__name__
-        say(logging.ERROR, "%s %s could not be settled: %s", row._meta.model_name, row.pk, reason)
-        return None
+def _look_up_payments(run: _Run) -> None:
+    crashed = Q(state=_State.CHARGING) & long_ago("claimed_at", _LOOK_UP_AFTER)
+    unknown = attention.still_open("claimed_at") & (crashed | Q(state=_State.UNKNOWN))
+    can_tell = [of_method for of_method, backend in _iter_methods() if backend.can_lookup]
+    pending = reduce(or_, can_tell, Q(pk__in=())) & Q(state=_State.PENDING)
+    lately_abandoned = Q(state=_State.ABANDONED, claimed_at__gt=timezone.now() - _MAY_COME_LATE)
+    abandoned = reduce(or_, can_tell, Q(pk__in=())) & lately_abandoned
+    # Separate queries: thousands of pending payments must not delay a crashed charge.
+    for wanted in (unknown, pending, abandoned):
+        for payment in _in_turn(run, wanted):
+            run.counts["looked_up"] += run.attempt(lambda row: _find_out(run, row), payment)
 
 
-def _unknown(limit: int) -> list[Payment]:
-    crashed = Q(state=_State.CHARGING, claimed_at__lt=timezone.now() - _ASK_AFTER)
-    return _in_turn(attention.still_open("claimed_at") & (crashed | Q(state=_State.UNKNOWN)), limit)
-
-
-def _waiting(limit: int) -> list[Payment]:
-    """Return waiting payments whose providers can tell what became of them."""
-    can_tell = [of_method for of_method, backend in _methods() if backend.can_lookup]
-    wanted = reduce(or_, can_tell, Q(pk__in=()))
-    # Taken apart from the others: thousands of open transfers must not stand before a crashed charge.
-    return _in_turn(wanted & Q(state=_State.WAITING), limit)
-
-
-def _lapsed(limit: int) -> list[Payment]:
-    """Return waiting payments that nobody can look up and whose time is over."""
-    now = timezone.now()
-    over = [
-        of_method & Q(claimed_at__lt=now - backend.waits_for)
-        for of_method, backend in _methods()
-        if backend.waits_for is not None and not backend.can_lookup
-    ]
-    wanted = reduce(or_, over, Q(pk__in=()))
-    return list(Payment.objects.filter(wanted, state=_State.WAITING).order_by("claimed_at")[:limit])
-
-
-def _methods() -> Iterator[tuple[Q, PaymentBackend]]:
-    """Yield what finds the payments of each method, and its backend; those that cannot be built are left out."""
+def _iter_methods() -> Iterator[tuple[Q, PaymentBackend]]:
+    """Yield a ``Q`` for the payments of each method, with its backend; backends that cannot be built
+    are left out.
+    """
     for store in get_settings().stores.values():
         for method in store.methods.values():
-            with contextlib.suppress(Exception):
-                yield Q(store=store.name, method=method.id), get_backend(store, method)
+            try:
+                backend = get_backend(store, method)
+            except Exception as error:
+                log(logging.DEBUG, "method %s cannot be built: %s", method.id, type(error).__name__)
+                continue
+            yield Q(store=store.name, method=method.id), backend
 
 
-def _in_turn(wanted: Q, limit: int) -> list[Payment]:
-    """Return payments that were not asked about lately; those never asked about come first, then the oldest."""
-    not_lately = Q(asked_at__isnull=True) | Q(asked_at__lt=timezone.now() - _ASK_AFTER)
-    order = (F("asked_at").asc(nulls_first=True), "claimed_at")
-    return list(Payment.objects.filter(wanted, not_lately).order_by(*order)[:limit])
+def _in_turn(run: _Run, wanted: Q) -> Iterator[Payment]:
+    """Yield payments without a recent look-up; first those without any, then the oldest."""
+    seen: set[object] = set()
+    while not run.is_over():
+        unasked = not_lately("looked_up_at", _LOOK_UP_AFTER)
+        order = (F("looked_up_at").asc(nulls_first=True), "claimed_at")
+        left_out = [Q(store=store, method=method) for store, method in _given_up(run)]
+        rows = Payment.objects.filter(wanted, unasked).exclude(reduce(or_, left_out, Q(pk__in=())))
+        batch = [row for row in rows.order_by(*order)[: _BATCH + len(seen)] if row.pk not in seen]
+        if not batch:
+            return
+        for payment in batch:
+            seen.add(payment.pk)
+            if run.is_over():
+                return
+            if (payment.store, payment.method) not in _given_up(run):
+                yield payment
 
 
-def _ask_about(payment: Payment) -> bool:
-    """Find out what came of a payment in the way that its backend allows; return whether anybody was asked."""
+def _given_up(run: _Run) -> set[tuple[str, str]]:
+    return {method for method, failures in run.failures.items() if failures >= _MOST_FAILURES}
+
+
+def _find_out(run: _Run, payment: Payment) -> bool:
+    """Find out the outcome of a payment as its backend allows; return whether the provider was called."""
     if not _take_turn(payment):
         return False
-    backend = _backend(payment)
+    method = (payment.store, payment.method)
+    backend = find_payment_backend(payment)
+    if backend is None:
+        _note_unknown(payment)
+        raise ImproperlyConfigured(f"there is no usable method {payment.method!r} in store {payment.store!r}")
     if backend.can_lookup:
-        _look_up(payment)
+        answered = _look_up(payment)
+        run.failures[method] = 0 if answered else run.failures[method] + 1
         return True
-    if payment.state == _State.WAITING:
+    if payment.state == _State.PENDING:
         return False
-    if backend.repeat_is_safe:
-        run_charge(payment, None, source="settle")
-        return True
-    set_aside(payment, _State.REVIEW, source="settle", reason="outcome_unknown")
-    return False
+    return _repeat(payment, backend)
+
+
+def _look_up(payment: Payment) -> bool:
+    try:
+        with provider_slot(payment.store, payment.method):
+            answered = look_up_payment(payment, actor=SETTLE, is_void=_is_out_of_reach(payment))
+    except ProviderBusy:
+        return False
+    if not answered:
+        _note_unknown(payment)
+    return answered
+
+
+def _is_out_of_reach(payment: Payment) -> bool:
+    """Return whether nobody can finish the payment at the provider: the shopper never got there, or
+    has left.
+    """
+    if payment.redirect_url:
+        return payment.claimed_at < timezone.now() - _GIVE_UP_AFTER
+    return payment.state in {_State.CHARGING, _State.UNKNOWN}
+
+
+def _repeat(payment: Payment, backend: PaymentBackend) -> bool:
+    """Repeat the charge under the same key, where that is safe and the order is unchanged."""
+    is_young = payment.claimed_at > timezone.now() - _GIVE_UP_AFTER
+    if not (backend.repeat_is_safe and is_young):
+        leave_to_review(payment, _Reason.OUTCOME_UNKNOWN, actor=SETTLE)
+        return False
+    if is_cart_paid_otherwise(payment):
+        # The shopper has paid in another session meanwhile: only the first call, if it arrived, may be a second charge.
+        leave_to_review(payment, _Reason.OUTCOME_UNKNOWN, actor=SETTLE)
+        return False
+    verdict = compare_order(payment).verdict
+    if verdict is OrderVerdict.UNREAD:
+        _note_unknown(payment)
+        return False
+    if verdict is not OrderVerdict.SAME:
+        # Whether the first call charged is unknown, and a second one might charge for another order.
+        leave_to_review(payment, _Reason.OUTCOME_UNKNOWN, actor=SETTLE)
+        return False
+    if not Payment.objects.filter(pk=payment.pk, version=payment.version).exists():
+        return False  # decided or closed by another process during the call to Snipcart
+    with provider_slot(payment.store, payment.method):
+        run_charge(payment, None, actor=SETTLE)
+    return True
 
 
 def _take_turn(payment: Payment) -> bool:
-    """Note that the payment is being asked about, so that other hosts leave it alone for a while."""
-    mine = Payment.objects.filter(pk=payment.pk, state=payment.state)
-    unasked = Q(asked_at__isnull=True) if payment.asked_at is None else Q(asked_at=payment.asked_at)
-    return commit(lambda: mine.filter(unasked).update(asked_at=timezone.now())) == 1
+    """Record the look-up before it begins, so that other hosts skip the payment for a while."""
+    unasked = _unchanged("looked_up_at", payment.looked_up_at)
+    mine = Payment.objects.filter(unasked, pk=payment.pk, version=payment.version)
+    now = timezone.now()
+    return commit(lambda: mine.update(looked_up_at=now)) == 1
 
 
-def _backend(payment: Payment) -> PaymentBackend:
-    """Build the backend; without one, a payment whose process died is known to nobody."""
-    try:
-        return backend_of(payment)
-    except Exception:
-        _note_unknown(payment)
-        raise
-
-
-def _look_up(payment: Payment) -> None:
-    if not ask_backend(payment, source="settle"):
-        _note_unknown(payment)
+def _unchanged(column: str, seen: datetime | None) -> Q:
+    return Q(**{f"{column}__isnull": True}) if seen is None else Q(**{column: seen})
 
 
 def _note_unknown(payment: Payment) -> None:
     if payment.state == _State.CHARGING:
-        set_aside(payment, _State.UNKNOWN, source="settle")
+        set_unknown(payment, actor=SETTLE)
 
 
-def _let_lapse(payment: Payment) -> bool:
-    record(payment, Declined(LAPSED), source="settle")
-    return payment.state == _State.DECLINED
+def _expire_payments(run: _Run) -> None:
+    """Expire the pending payments that cannot be looked up, after the time that their backend allows."""
+    now = timezone.now()
+    over = [
+        of_method & Q(claimed_at__lt=now - backend.expires_after)
+        for of_method, backend in _iter_methods()
+        if backend.expires_after is not None and not backend.can_lookup
+    ]
+    wanted = reduce(or_, over, Q(pk__in=()))
+    expired = Payment.objects.filter(wanted, state=_State.PENDING).order_by("claimed_at")
+    run.counts["expired"] += _each(run, _expire, expired[:1000])
 
 
-def _uncertain_refunds(limit: int) -> list[Refund]:
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now())
-    unsettled = Refund.objects.filter(free, state__in=(Refund.State.ASKED, Refund.State.UNCERTAIN))
-    return list(unsettled.select_related("payment").order_by("updated_at")[:limit])
+def _each(run: _Run, work: Callable[[_Row], bool], rows: Iterable[_Row]) -> int:
+    done = 0
+    for row in rows:
+        if run.is_over():
+            break
+        done += run.attempt(work, row)
+    return done
+
+
+def _expire(payment: Payment) -> bool:
+    return expire(payment, actor=SETTLE)
+
+
+def _settle_refunds(run: _Run) -> None:
+    unsettled = Refund.objects.filter(
+        is_unleased(),
+        not_lately("looked_up_at", _LOOK_UP_AFTER),
+        attention.still_open("created_at", payment="payment__"),
+        state__in=(Refund.State.REQUESTED, Refund.State.UNKNOWN),
+    )
+    rows = unsettled.select_related("payment").order_by("updated_at")[:1000]
+    run.counts["refunds"] += _each(run, _settle_refund, rows)
 
 
 def _settle_refund(refund: Refund) -> bool:
-    now = timezone.now()
-    free = Refund.objects.filter(pk=refund.pk, state=refund.state, updated_at=refund.updated_at)
-    if not commit(lambda: free.update(lease_until=now + _REFUND_LEASE, updated_at=now)):
+    until = _take_refund(refund)
+    if until is None:
         return False
-    return settle_refund(refund)
+    try:
+        return settle_refund(refund)
+    finally:
+        # While the lease is held a process may be calling the provider, so staff cannot end the refund.
+        held = Refund.objects.filter(pk=refund.pk, lease_until=until)
+        commit(lambda: held.update(lease_until=None))
+
+
+def _take_refund(refund: Refund) -> datetime | None:
+    """Take the lease of a refund and return its end; None where another process has taken it, or staff have closed its
+    case, which changes its state.
+    """
+    now = timezone.now()
+    until = now + _REFUND_LEASE
+    unasked = _unchanged("looked_up_at", refund.looked_up_at)
+    free = Refund.objects.filter(unasked, pk=refund.pk, state=refund.state)
+    return until if commit(lambda: free.update(lease_until=until, looked_up_at=now)) else None
+
+
+def _look_up_provisional_refunds(run: _Run) -> None:
+    """Look up the refunds that the provider accepted and that may still fail."""
+    unasked = not_lately("looked_up_at", _PROVISIONAL_INTERVAL)
+    rows = Refund.objects.filter(unasked, is_provisional=True, state=Refund.State.REFUNDED)
+    _each(run, _look_up_provisional, rows.select_related("payment").order_by("created_at")[:1000])
+
+
+def _look_up_provisional(refund: Refund) -> bool:
+    if is_past_provisional(refund):
+        rows = Refund.objects.filter(pk=refund.pk)
+        commit(lambda: rows.update(is_provisional=False))
+        return False
+    # Asking moves no money, so a closed case is no reason not to hear that a refund failed.
+    return look_up_refund(refund, actor=SETTLE) if _take_refund(refund) else False
+
+
+def _leave_unanswered_to_review(run: _Run) -> None:
+    """Put payments in review whose outcome has been unknown for three days."""
+    rows = attention.payments_unanswered_for(_GIVE_UP_AFTER)
+    _each(run, _leave_unanswered, rows.order_by("claimed_at")[:1000])
+
+
+def _leave_unanswered(payment: Payment) -> bool:
+    leave_to_review(payment, _Reason.UNANSWERED, actor=SETTLE)
+    return True
+
+
+def _clear_old_secrets(run: _Run) -> None:
+    """Empty the token and form of payments that will not be looked up again."""
+    ended = (_State.DECLINED, _State.ABANDONED, _State.REVIEW)
+    ordered = Q(
+        confirmations__outcome=Confirmation.Outcome.PROCESSING,
+        confirmations__status=Confirmation.Status.DELIVERED,
+    )
+    for states, wanted in ((ended, Q()), ((_State.PENDING,), ordered)):
+        before = timezone.now() - _GIVE_UP_AFTER
+        # In the update as well: what has become of a payment since its key was read may need them.
+        old = Payment.objects.filter(state__in=states, claimed_at__lt=before)
+        held = old.filter(~Q(public_token="") | ~Q(form={}), claimed_at__gt=before - timedelta(days=30))
+        keys = list(held.filter(wanted).order_by().values_list("pk", flat=True)[:5000])
+        for start in range(0, len(keys), 500):
+            if run.is_over():
+                return
+            rows = old.filter(pk__in=keys[start : start + 500])
+            commit(lambda rows=rows: rows.update(public_token="", form={}))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The pytest fixture."""
+"""The pytest fixtures."""
 
 from __future__ import annotations
 
@@ -9,29 +9,38 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
 
-from snipcart_checkout.testing.standin import StandIn
-
-__all__ = ["snipcart"]
+from snipcart_checkout.testing.checkout_settings import CheckoutSettings
+from snipcart_checkout.testing.stand_in import StandIn
 
 
 @pytest.fixture
-def snipcart(request: pytest.FixtureRequest) -> Iterator[StandIn]:
+def checkout_settings(request: pytest.FixtureRequest) -> Iterator[CheckoutSettings]:
+    """Change parts of SNIPCART_CHECKOUT for this test; afterwards everything is as it was.
+
+    Used after ``snipcart``, or together with it: what either sets stays.
+    """
+    if request.config.pluginmanager.hasplugin("django"):
+        # Undone together with what the test itself sets, in the right order.
+        settings = request.getfixturevalue("settings")
+        yield CheckoutSettings(_read, lambda changed: setattr(settings, "SNIPCART_CHECKOUT", changed))
+    else:
+        with override_settings(SNIPCART_CHECKOUT=_read()):
+            yield CheckoutSettings(
+                _read, lambda changed: setattr(django_settings, "SNIPCART_CHECKOUT", changed)
+            )
+
+
+@pytest.fixture
+def snipcart(checkout_settings: CheckoutSettings) -> Iterator[StandIn]:
     """A stand-in Snipcart that the site under test talks to.
 
     Shoppers are sent back to the first of the site's SHOP_HOSTS.
     """
+    with StandIn() as stand_in:
+        checkout_settings(**stand_in.settings)
+        yield stand_in
+
+
+def _read() -> Mapping[str, Any]:
     site: Mapping[str, Any] = getattr(django_settings, "SNIPCART_CHECKOUT", {})
-    with StandIn(shop_url=f"https://{_first_shop_host(site)}") as stand_in:
-        changed = {**site, **stand_in.settings}
-        if request.config.pluginmanager.hasplugin("django"):
-            # Undone together with what the test itself sets, in the right order.
-            request.getfixturevalue("settings").SNIPCART_CHECKOUT = changed
-            yield stand_in
-        else:
-            with override_settings(SNIPCART_CHECKOUT=changed):
-                yield stand_in
-
-
-def _first_shop_host(site: Mapping[str, Any]) -> str:
-    stores = site.get("STORES", {}).values()
-    return str(next((host for store in stores for host in store.get("SHOP_HOSTS", ())), "shop.example"))
+    return site

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from django.test import Client
-from django.urls import reverse
 
-from snipcart_checkout.sandbox.contract import methods_webhook, refund_webhook
-from snipcart_checkout.testing.orders import StandInSession
+from snipcart_checkout.conf.links import public_path
+from snipcart_checkout.sandbox.core.bodies import methods_webhook, refund_webhook
+from snipcart_checkout.testing.sessions import StandInSession
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -34,7 +34,7 @@ def ask_for_methods(
     ``place`` says where the token stands: one of the sandbox's TOKEN_PLACES. Without a ``client`` a fresh
     one is used, which enforces CSRF as a server does.
     """
-    path = reverse("snipcart_checkout:payment_methods", kwargs={"store": store})
+    path = public_path("payment_methods", store=store)
     body = methods_webhook(session.invoice, mode=mode, token=session.public_token, place=place)
     query = f"?{urlencode({'publicToken': session.public_token})}" if place == "query" else ""
     return _post(client, path + query, body, headers)

@@ -12,8 +12,8 @@ from pytest_django.live_server_helper import LiveServer
 from pytest_playwright.pytest_playwright import CreateContextCallback
 
 from snipcart_checkout.testing import StandIn
-from tests.backends import Provider
-from tests.browser.site import Browse, Site, answer_for_others
+from tests.support.backends import Provider
+from tests.support.browser_site import Browse, Site, answer_for_others
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def site(live_server: LiveServer, snipcart: StandIn, settings: Any, tmp_path: Pa
     """The site, which takes what is said to be paid as paid until the test scripts its provider."""
     made = Site(live_server.url, snipcart, Provider(tmp_path), settings)
     made.configure(top={"PUBLIC_URL": live_server.url})
-    made.use("tests.backends.ScriptedBackend")
+    made.use("tests.support.backends.ScriptedBackend")
     return made
 
 

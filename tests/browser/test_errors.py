@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from snipcart_checkout.declines import decline_text
-from snipcart_checkout.languages import LANGUAGES
 from snipcart_checkout.models import Payment
-from snipcart_checkout.sandbox.contract import ERROR_CODES
-from tests.browser.site import STATES, Browse, Site, press_pay
+from snipcart_checkout.presentation.declines import decline_text
+from snipcart_checkout.presentation.languages import LANGUAGES
+from snipcart_checkout.sandbox.core.error_texts import ERROR_TEXTS
 from tests.browser.test_methods import FORM, SCRIPTED, fill_in
+from tests.support.browser_site import STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -24,7 +24,7 @@ def test_the_summary_of_mistakes_takes_the_focus_and_leads_to_each_field(
     summary = page.get_by_role("alert")
 
     expect(summary).to_be_focused()
-    expect(summary.get_by_role("heading", level=2)).to_have_text("Please correct what is marked below")
+    expect(summary.get_by_role("heading", level=2)).to_have_text("Please correct the fields marked below")
     links = summary.get_by_role("link").all()
     assert len(links) == 4
     for link in links:
@@ -43,14 +43,14 @@ def test_the_summary_of_mistakes_takes_the_focus_and_leads_to_each_field(
         assert frame.locator(".sc-error").get_attribute("id") in described
 
 
-@pytest.mark.parametrize("code", sorted(ERROR_CODES))
+@pytest.mark.parametrize("code", sorted(ERROR_TEXTS))
 def test_each_code_of_snipcarts_is_told_apart_in_every_language(code: str) -> None:
     same = {"invalid_date": "invalid_expiration"}
     for language in LANGUAGES:
         text = decline_text(code, language)
         others = {
             decline_text(other, language)
-            for other in ERROR_CODES - {code, same.get(code, "")}
+            for other in ERROR_TEXTS.keys() - {code, same.get(code, "")}
             if same.get(other) != code
         }
         assert text
@@ -79,7 +79,7 @@ def test_a_decline_says_what_happened_what_it_cost_and_what_to_do(site: Site, br
         "The payment was declined",
         "not enough money in the account",
         "No money was taken",
-        "try again",
+        "Try again",
     ):
         expect(alert).to_contain_text(part)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from snipcart_checkout.languages import LANGUAGES, language_tag, page_language
-from tests.browser.site import STATES, Browse, Site
+from snipcart_checkout.presentation.languages import LANGUAGES, language_tag, page_language
+from tests.support.browser_site import STATES, Browse, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from snipcart_checkout.sandbox.contract import Address, Line
-from tests.browser.site import STATES, Browse, Site
+from snipcart_checkout.testing import Address, Line
+from tests.support.browser_site import STATES, Browse, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -65,6 +65,9 @@ def test_hostile_names_and_enormous_amounts_do_not_spill(site: Site, browse: Bro
     )
 
     assert spill(page) <= 0
+    if width < 900:
+        page.locator(".sc-fold summary").click()
+        assert spill(page) <= 0
     # A name that has no room is broken over lines, not into a column of single letters.
     assert page.locator("tbody th").first.evaluate("cell => cell.clientWidth") >= (32 if width == 320 else 64)
     assert page.locator("tbody th").last.inner_text() == "3 × Item\n€0.001 each"
@@ -91,12 +94,40 @@ def test_every_target_is_large_enough_for_a_finger(site: Site, browse: Browse, s
         assert box["height"] >= 44
 
 
+@pytest.mark.parametrize("state", ["checkout", "choice", "declined", "instructions", "refused", "expired"])
+def test_what_stands_alone_can_be_pressed_with_a_thumb(site: Site, browse: Browse, state: str) -> None:
+    site.configure(BRAND={"CONTACT": "mailto:hello@shop.example"})
+    page = browse(viewport={"width": 390, "height": 844})
+    STATES[state](site, page, "en")
+
+    # Links in a sentence are as high as their line.
+    alone = page.eval_on_selector_all(
+        "a:not(.sc-skip), button:not(.sc-langs button), summary",
+        "all => all.filter(one => one.offsetParent && !one.closest('.sc-foot')).map(one => [one.innerText, one.getBoundingClientRect().height])",
+    )
+
+    assert alone
+    assert [(words, height) for words, height in alone if height < 44] == []
+
+
+def test_billing_and_delivery_stand_side_by_side(site: Site, browse: Browse) -> None:
+    home = Address(name="Ada", street="12 rue des Écoles", postal_code="75005", city="Paris", country="FR")
+    shop = Address(name="Charles", street="1 Dorset St", postal_code="W1U", city="London", country="GB")
+    page = browse()
+    page.goto(site.checkout(site.session(email="ada@shop.example", billing=home, shipping=shop)))
+
+    email, billing, delivery = tops(page, *(f".sc-people .sc-details > :nth-child({n})" for n in (1, 2, 3)))
+
+    assert email[1] < billing[1] == delivery[1]
+    assert billing[0] < delivery[0]
+
+
 def test_forced_colours_keep_focus_and_borders(site: Site, browse: Browse) -> None:
     page = browse(forced_colors="active")
     STATES["form-errors"](site, page, "en")
     page.keyboard.press("Tab")
 
-    for border in (".sc-button", ".sc-summary", ".sc-alert", "#id_holder", ".sc-methods a"):
+    for border in (".sc-button", ".sc-summary", ".sc-alert", "#id_holder", ".sc-method"):
         assert page.locator(border).first.evaluate("one => getComputedStyle(one).borderTopStyle") == "solid"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
@@ -152,7 +183,7 @@ def test_order_method_and_button_follow_each_other_and_stand_side_by_side_where_
 ) -> None:
     page = browse(viewport={"width": width, "height": 900})
     STATES["form"](site, page, "en")
-    summary, method, button = tops(page, ".sc-summary", ".sc-methods", ".sc-form > button")
+    summary, method, button = tops(page, ".sc-summary", ".sc-method", ".sc-form > button")
 
     assert method[1] < button[1]
     assert (summary[1] < method[1] and summary[0] <= method[0]) if columns == 1 else summary[0] < method[0]
@@ -176,27 +207,27 @@ def test_nothing_moves_while_the_page_loads(site: Site, browse: Browse, state: s
 def test_opening_the_languages_does_not_move_what_opens_them(site: Site, browse: Browse, width: int) -> None:
     page = browse(viewport={"width": width, "height": 800})
     STATES["checkout"](site, page, "en")
-    languages = page.get_by_role("navigation", name="Language")
+    languages = page.get_by_role("form", name="Language")
     summary = languages.locator("summary")
     before = summary.bounding_box()
-    assert languages.get_by_role("link").count() == 0
+    assert languages.get_by_role("button").count() == 0
 
     summary.click()
 
     assert summary.bounding_box() == before
-    assert languages.get_by_role("link").count() == 19
+    assert languages.get_by_role("button").count() == 19
 
 
 def test_icons_keep_their_place_before_they_arrive(site: Site, browse: Browse) -> None:
     site.use(
-        "tests.backends.ScriptedBackend",
-        "tests.backends.ScriptedBackend",
+        "tests.support.backends.ScriptedBackend",
+        "tests.support.backends.ScriptedBackend",
         ICON="https://icons.example/card.svg",
     )
     page = browse()
     page.goto(site.checkout(site.session()))
 
-    icons = page.locator(".sc-methods img").all()
+    icons = page.locator(".sc-icons img").all()
     assert len(icons) == 2
     for icon in icons:
         assert (icon.get_attribute("width"), icon.get_attribute("height")) == ("40", "26")

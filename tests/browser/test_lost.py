@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from snipcart_checkout.models import Payment
-from tests.browser.site import BACK_URL, SHOP, STATES, Browse, Site, press_pay
+from tests.support.browser_site import BACK_URL, SHOP, STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
     "query, status, words",
     [
         ("", 400, "does not say which order"),
-        ("?publicToken=%3Cx%3E", 400, "cut off or changed"),
-        ("?publicToken=used", 404, "has expired, has been used already, or belongs to another shop"),
+        ("?publicToken=%3Cx%3E", 400, "missing or was changed"),
+        ("?publicToken=used", 410, "has expired, has been used already, or belongs to another shop"),
     ],
 )
 def test_a_link_of_no_use_has_a_page_with_words_and_a_way_to_the_shop(
@@ -36,19 +36,46 @@ def test_a_link_of_no_use_has_a_page_with_words_and_a_way_to_the_shop(
     page.wait_for_url(f"{SHOP}/**")
 
 
+@pytest.mark.parametrize("scripting", [True, False])
+def test_a_page_that_could_not_be_opened_is_tried_again_with_one_press(
+    site: Site, browse: Browse, scripting: bool
+) -> None:
+    page = browse(java_script_enabled=scripting)
+    STATES["unavailable"](site, page, "en")
+    site.snipcart.recover()
+    assert "publicToken" not in page.content()
+
+    page.get_by_role("link", name="Try again").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pay for your order")
+
+
+def test_a_payment_that_could_not_be_sent_is_not_said_to_be_tried_again_by_a_link(
+    site: Site, browse: Browse
+) -> None:
+    page = browse()
+    STATES["checkout"](site, page, "en")
+    site.snipcart.fail("payment-session", 500, times=None)
+    press_pay(page)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your order cannot be opened at the moment")
+    assert page.get_by_role("link", name="Try again").count() == 0
+    expect(page.get_by_role("link", name="Back to the shop")).to_be_visible()
+
+
 @pytest.mark.parametrize("kind", ["expired", "foreign"])
 def test_an_expired_or_foreign_order_is_refused_with_a_way_to_our_shop(
     site: Site, browse: Browse, kind: str
 ) -> None:
     page = browse()
-    session = site.session(return_url="https://elsewhere.example/" if kind == "foreign" else None)
+    session = site.session(cart_url="https://elsewhere.example/" if kind == "foreign" else None)
     if kind == "expired":
         site.snipcart.expire(session)
 
     answer = page.goto(site.checkout(session))
 
     assert answer is not None
-    assert answer.status == 404
+    assert answer.status == 410
     assert "elsewhere" not in page.content()
     assert session.public_token not in page.content()
     expect(page.get_by_role("link", name="Back to the shop")).to_have_attribute("href", SHOP)
@@ -74,13 +101,13 @@ def test_an_order_that_is_paid_shows_that_and_the_way_on_and_no_button_to_pay(
     session = site.session()
     page.goto(site.checkout(session))
     press_pay(page)
-    Payment.objects.update(instructions="Thank you.")  # so that the page stays
+    page.wait_for_url(f"{SHOP}/**")
 
     page.goto(site.checkout(session))
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Paid")
     expect(page.get_by_role("link", name="Continue to your order")).to_have_attribute(
-        "href", Payment.objects.get().return_url
+        "href", Payment.objects.get().order_url
     )
     assert page.get_by_role("button", name="Pay").count() == 0
 

@@ -13,12 +13,12 @@ import snipcart_checkout
 from snipcart_checkout.backends.dummy import DummyForm
 from snipcart_checkout.backends.manual import ManualBackend
 from snipcart_checkout.models import Payment
-from tests.browser.site import STATES, Browse, Site, press_pay
+from tests.support.browser_site import STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-SCRIPTED = "tests.backends.ScriptedBackend"
-FORM = "tests.browser.forms.FormBackend"
+SCRIPTED = "tests.support.backends.ScriptedBackend"
+FORM = "tests.support.browser_forms.FormBackend"
 
 
 def test_choices_are_native_radios_under_their_question_and_none_is_made_for_the_shopper(
@@ -36,13 +36,13 @@ def test_choices_are_native_radios_under_their_question_and_none_is_made_for_the
 def test_several_methods_are_links_of_which_none_is_taken_yet(site: Site, browse: Browse) -> None:
     page = browse()
     STATES["choice"](site, page, "en")
-    ways = page.get_by_role("navigation", name="Ways to pay")
+    ways = page.get_by_role("navigation", name="Payment methods")
 
     assert ways.get_by_role("link").all_inner_texts() == ["Credit card", "Bank transfer", "Pay on delivery"]
-    assert ways.locator("[aria-current]").count() == 0
+    assert page.locator(".sc-method").count() == 0
     assert page.locator(".sc-form").count() == 0
     ways.get_by_role("link", name="Bank transfer").click()
-    expect(ways.locator("[aria-current=true]")).to_have_text("Bank transfer")
+    expect(page.locator(".sc-method")).to_have_text("Bank transfer")
     expect(page.get_by_role("button", name="Pay €90.12")).to_be_visible()
 
 
@@ -81,8 +81,11 @@ def test_a_method_that_does_not_take_the_order_is_not_offered_and_says_why_when_
     answer = page.goto(site.checkout(session, method="acme_transfer"))
 
     assert answer is not None
-    assert answer.status == 404
-    assert "does not accept your country, your currency or this amount" in page.locator("main").inner_text()
+    assert answer.status == 409
+    assert (
+        "isn't available in your country, in your currency or for this amount"
+        in page.locator("main").inner_text()
+    )
     expect(page.get_by_role("link", name="Back to the shop")).to_have_attribute(
         "href", "https://shop.example/#/checkout"
     )

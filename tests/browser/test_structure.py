@@ -9,32 +9,32 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from snipcart_checkout.models import Payment
-from tests.browser.site import STATES, Browse, Site, press_pay
+from tests.support.browser_site import STATES, Browse, Site, press_pay
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TITLES = {
-    "checkout": "Pay your order",
-    "choice": "Choose how to pay",
-    "form": "Pay your order",
-    "form-errors": "Error: Pay your order",
-    "declined": "Error: Pay your order",
-    "changed": "Error: Pay your order",
-    "limit": "Error: Pay your order",
-    "no-token": "Error: This page opens from your cart",
+    "checkout": "Pay for your order",
+    "choice": "Choose a payment method",
+    "form": "Pay for your order",
+    "form-errors": "Error: Pay for your order",
+    "declined": "Error: Pay for your order",
+    "changed": "Error: Pay for your order",
+    "limit": "Error: Pay for your order",
+    "no-token": "Error: Please open this page from your cart",
     "expired": "Error: This payment link is no longer valid",
-    "not-found": "Error: There is no such page",
+    "not-found": "Error: Page not found",
     "wrong-method": "Error: This order cannot be paid this way",
     "unavailable": "Error: Your order cannot be opened at the moment",
     "pending": "Your payment is being checked",
     "detour": "Your payment is being checked",
-    "instructions": "Your order is waiting for your payment",
+    "instructions": "Your order is awaiting payment",
     "waiting": "Your payment is on its way",
     "done": "Paid",
     "refused": "Error: Declined",
     "abandoned": "Error: The payment was not completed",
-    "review": "The shop is looking at your payment",
+    "review": "The shop is reviewing your payment",
 }
 
 
@@ -108,7 +108,7 @@ def test_parts_in_another_language_say_so(site: Site, browse: Browse) -> None:
 
     assert page.locator("html").get_attribute("lang") == "fr"
     assert page.locator(".sc-instructions [lang]").get_attribute("lang") == "en"
-    assert page.get_by_role("link", name="Deutsch", include_hidden=True).get_attribute("lang") == "de"
+    assert page.get_by_role("button", name="Deutsch", include_hidden=True).get_attribute("lang") == "de"
 
 
 def test_the_skip_link_is_first_seen_on_focus_and_leads_to_the_content(site: Site, browse: Browse) -> None:
@@ -136,8 +136,8 @@ def test_without_a_stylesheet_the_order_reads_sensibly_and_can_be_paid(site: Sit
     STATES["checkout"](site, page, "en")
     text = page.locator("body").inner_text()
 
-    parts = ["shop.example", "Back to the cart", "Pay your order", "Paper lantern, large", "VAT 20 %", "Total",
-             "ada@example.org", "Order reference", "Total to pay", "Credit card", "Pay €90.12", "Questions"]  # fmt: skip
+    parts = ["shop.example", "Back to the cart", "Pay for your order", "Paper lantern, large", "VAT 20 %", "Total",
+             "Credit card", "Pay €90.12", "ada@example.org", "Order reference", "Questions"]  # fmt: skip
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert "One moment" not in text

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page
 
 import snipcart_checkout
-from tests.browser.site import STATES, Browse, Site
+from tests.support.browser_site import STATES, Browse, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

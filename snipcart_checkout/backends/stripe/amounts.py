@@ -8,9 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from snipcart_checkout.money import UnpayableAmount, decimals
-
-__all__ = ["from_stripe", "to_stripe"]
+from snipcart_checkout.snipcart.money import UnpayableAmount, get_decimals
 
 _ZERO_DECIMAL: Final = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 """MGA has decimals in ISO 4217 and none here. ISK and UGX have none in ISO 4217, but Stripe wants two zeros of them.
@@ -38,7 +36,7 @@ def from_stripe(units: int, currency: str) -> Decimal:
 def _places(currency: str) -> int:
     if currency in _ZERO_DECIMAL:
         return 0
-    places = decimals(currency)
+    places = get_decimals(currency)
     if places > 3:
         raise UnpayableAmount("Stripe has no currency of four decimals")
     return max(places, 2)

@@ -8,15 +8,17 @@ from typing import Any, Final
 
 from django.core import checks
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 
 from snipcart_checkout.backends.base import PaymentBackend
-from snipcart_checkout.backends.options import unknown_options
+from snipcart_checkout.backends.options import (
+    is_list_of_https_origins,
+    is_list_of_texts,
+    name_method,
+    unknown_options,
+)
 from snipcart_checkout.backends.stripe.notifications import EVENTS
 from snipcart_checkout.conf import get_settings
-from snipcart_checkout.links import origin_of
-
-__all__ = ["OPTIONS", "check_options", "is_usable_key", "suits_store"]
+from snipcart_checkout.conf.translation import gettext as _
 
 OPTIONS: Final = frozenset(
     {"CHECKOUT_ORIGINS", "PRODUCT_NAME", "SECRET_KEY", "SESSION_MINUTES", "WEBHOOK_SECRETS"}
@@ -31,7 +33,7 @@ def is_usable_key(key: object) -> bool:
 
 
 def suits_store(key: str, store: str) -> bool:
-    """Return whether a usable key is of the half, live or test, that the store is of."""
+    """Return whether a usable key is of the mode, live or test, that the store is of."""
     configured = get_settings().stores.get(store)
     found = _SECRET_KEY.fullmatch(key)
     return configured is None or found is None or (found[1] == "test") == configured.is_test
@@ -39,7 +41,7 @@ def suits_store(key: str, store: str) -> bool:
 
 def check_options(backend: PaymentBackend) -> list[checks.CheckMessage]:
     """Return the messages about a backend's options."""
-    rules = (_key, _half, _webhook_secrets, _session_minutes, _checkout_origins, _product_name)
+    rules = (_key, _mode, _webhook_secrets, _session_minutes, _checkout_origins, _product_name)
     found = [message for rule in rules for message in rule(backend)]
     return [*unknown_options(backend, OPTIONS), *found]
 
@@ -47,7 +49,7 @@ def check_options(backend: PaymentBackend) -> list[checks.CheckMessage]:
 def _key(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
     if not is_usable_key(backend.options.get("SECRET_KEY")):
         yield checks.Error(
-            _place(
+            name_method(
                 backend,
                 _("SECRET_KEY of {method} is missing, or is not a secret or restricted key of Stripe."),
             ),
@@ -58,28 +60,31 @@ def _key(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
         )
 
 
-def _half(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
+def _mode(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
     key = backend.options.get("SECRET_KEY")
     if is_usable_key(key) and not suits_store(str(key), backend.store):
         yield checks.Error(
-            _place(
+            name_method(
                 backend,
                 _(
-                    "SECRET_KEY of {method} is of the other half: a live key in a test store, or a test key in a live one."
+                    "SECRET_KEY of {method} is for the other mode: a live key in a test store, or a test "
+                    "key in a live one."
                 ),
             ),
-            hint=_("Use the key of the store's own half, or correct the store's MODE."),
+            hint=_("Use the key of the store's own mode, or correct the store's MODE."),
             id="snipcart_checkout.E222",
         )
 
 
 def _webhook_secrets(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
-    secrets = backend.options.get("WEBHOOK_SECRETS")
+    secrets: Any = backend.options.get("WEBHOOK_SECRETS")
+    if is_list_of_texts(secrets):
+        secrets = [secret for secret in secrets if secret.strip()]
     if not secrets:
         yield checks.Warning(
-            _place(
+            name_method(
                 backend,
-                _("{method} has no WEBHOOK_SECRETS, so Stripe cannot report what comes of a payment."),
+                _("{method} has no WEBHOOK_SECRETS, so Stripe cannot report the outcome of a payment."),
             ),
             hint=_(
                 "Add a webhook endpoint in Stripe's dashboard with the address that snipcart_doctor prints and the events "
@@ -87,9 +92,11 @@ def _webhook_secrets(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
             ).format(events=", ".join(EVENTS)),
             id="snipcart_checkout.W221",
         )
-    elif not _is_list_of_texts(secrets) or not all(map(_SIGNING_SECRET.fullmatch, secrets)):
+    elif not is_list_of_texts(secrets) or not all(map(_SIGNING_SECRET.fullmatch, secrets)):
         yield checks.Error(
-            _place(backend, _("WEBHOOK_SECRETS of {method} is not a list of signing secrets of Stripe.")),
+            name_method(
+                backend, _("WEBHOOK_SECRETS of {method} is not a list of signing secrets of Stripe.")
+            ),
             hint=_('Each begins with whsec_: write "WEBHOOK_SECRETS": [env("STRIPE_WEBHOOK_SECRET")].'),
             id="snipcart_checkout.E223",
         )
@@ -99,7 +106,7 @@ def _session_minutes(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
     minutes = backend.options.get("SESSION_MINUTES", 60)
     if type(minutes) is not int or not 5 <= minutes <= 1440:
         yield checks.Error(
-            _place(backend, _("SESSION_MINUTES of {method} is not a whole number from 5 to 1440.")),
+            name_method(backend, _("SESSION_MINUTES of {method} is not a whole number from 5 to 1440.")),
             hint=_("Leave it out for 60 minutes."),
             id="snipcart_checkout.E224",
         )
@@ -107,9 +114,9 @@ def _session_minutes(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
 
 def _checkout_origins(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
     origins = backend.options.get("CHECKOUT_ORIGINS", [])
-    if not _is_list_of_texts(origins) or not all(_is_https_origin(origin) for origin in origins):
+    if not is_list_of_https_origins(origins):
         yield checks.Error(
-            _place(backend, _("CHECKOUT_ORIGINS of {method} is not a list of https origins.")),
+            name_method(backend, _("CHECKOUT_ORIGINS of {method} is not a list of https origins.")),
             hint=_(
                 'Write "CHECKOUT_ORIGINS": ["https://pay.shop.example"], without a path, or leave it out.'
             ),
@@ -121,19 +128,7 @@ def _product_name(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:
     name = backend.options.get("PRODUCT_NAME")
     if name is not None and not isinstance(name, (str, Promise)):
         yield checks.Warning(
-            _place(backend, _("PRODUCT_NAME of {method} is not a text.")),
+            name_method(backend, _("PRODUCT_NAME of {method} is not a text.")),
             hint=_("Put it in quotation marks, or leave it out."),
             id="snipcart_checkout.W222",
         )
-
-
-def _place(backend: PaymentBackend, problem: str) -> str:
-    return problem.format(method=f"{backend.store}/{backend.method}")
-
-
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(entry, str) for entry in value)
-
-
-def _is_https_origin(origin: str) -> bool:
-    return origin.startswith("https://") and origin_of(origin) == origin

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CheckoutSession", "PaymentIntent", "Refund"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentIntent:
@@ -19,7 +17,7 @@ class PaymentIntent:
     decline_code: str
 
     @classmethod
-    def of(cls, found: Any) -> PaymentIntent:
+    def from_stripe(cls, found: Any) -> PaymentIntent:
         """Read a PaymentIntent of Stripe's library."""
         error = _field(found, "last_payment_error")
         return cls(
@@ -46,7 +44,7 @@ class CheckoutSession:
     intent: PaymentIntent | None
 
     @classmethod
-    def of(cls, found: Any) -> CheckoutSession:
+    def from_stripe(cls, found: Any) -> CheckoutSession:
         """Read a Checkout Session of Stripe's library; raise ValueError where its PaymentIntent is not expanded."""
         intent = _field(found, "payment_intent")
         if isinstance(intent, str):
@@ -60,7 +58,7 @@ class CheckoutSession:
             created=int(_field(found, "created")),
             amount_total=_field(found, "amount_total"),
             currency=_text(found, "currency").upper(),
-            intent=PaymentIntent.of(intent) if intent is not None else None,
+            intent=PaymentIntent.from_stripe(intent) if intent is not None else None,
         )
 
 
@@ -74,14 +72,19 @@ class Refund:
     failure_reason: str
 
     @classmethod
-    def of(cls, found: Any) -> Refund:
+    def from_stripe(cls, found: Any) -> Refund:
         """Read a Refund of Stripe's library."""
         return cls(
             id=_text(found, "id"),
             status=_text(found, "status"),
-            reference=_text(_field(found, "metadata"), "reference"),
+            reference=get_reference(found),
             failure_reason=_text(found, "failure_reason"),
         )
+
+
+def get_reference(found: Any) -> str:
+    """Return our reference out of the metadata of an object of Stripe's; empty where there is none."""
+    return _text(_field(found, "metadata"), "reference")
 
 
 def _field(found: Any, name: str) -> Any:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.utils import translation
-from django.utils.translation import gettext as _
 
+from snipcart_checkout.backends.emails import get_email
 from snipcart_checkout.backends.stripe.amounts import to_stripe
+from snipcart_checkout.conf.translation import gettext as _
 
 if TYPE_CHECKING:
     from stripe.params.checkout import SessionCreateParams
 
     from snipcart_checkout.backends.base import Charge
-
-__all__ = ["session_params"]
 
 _LOCALES: Final = frozenset(
     "bg cs da de el en es et fi fr hr hu id it ja ko lt lv ms mt nb nl pl pt ro ru sk sl sv th tr vi zh".split()
@@ -25,7 +22,7 @@ _OTHER_LOCALES: Final = {"en-gb": "en-GB", "fr-ca": "fr-CA", "pt-br": "pt-BR", "
 _LONGEST_NAME: Final = 250
 
 
-def session_params(charge: Charge, *, product_name: object = None) -> SessionCreateParams:
+def build_session_params(charge: Charge, *, product_name: object = None) -> SessionCreateParams:
     """Return the parameters of a charge's session; raise UnpayableAmount for what Stripe cannot charge.
 
     One line holds the whole amount: the lines of a Snipcart order need not add up to its total. Discount codes,
@@ -53,7 +50,7 @@ def session_params(charge: Charge, *, product_name: object = None) -> SessionCre
         "success_url": charge.return_url,
         "cancel_url": charge.return_url,
     }
-    if email := _email(charge):
+    if email := get_email(charge):
         params["customer_email"] = email
     return params
 
@@ -68,13 +65,3 @@ def _locale(language: str) -> str:
     code = language.lower()
     base = code.partition("-")[0]
     return _OTHER_LOCALES.get(code) or (base if base in _LOCALES else "auto")
-
-
-def _email(charge: Charge) -> str:
-    """Return the cart's e-mail address to fill in; Stripe would refuse the whole session for one that is none."""
-    email = charge.session.invoice.email if charge.session else ""
-    try:
-        validate_email(email)
-    except ValidationError:
-        return ""
-    return email

@@ -7,9 +7,9 @@ from decimal import Decimal
 from django import template
 from django.utils.functional import Promise
 
-from snipcart_checkout.sandbox.contract import Line
-from snipcart_checkout.sandbox.errors import ERROR_TEXTS
-from snipcart_checkout.sandbox.faults import KINDS
+from snipcart_checkout.sandbox.core.bodies import Line
+from snipcart_checkout.sandbox.core.error_texts import ERROR_TEXTS
+from snipcart_checkout.sandbox.core.faults import FAULTS
 from snipcart_checkout.sandbox.money import format_money
 
 register = template.Library()
@@ -35,5 +35,5 @@ def error_text(code: str) -> str | Promise:
 
 @register.filter
 def fault_label(kind: str) -> str | Promise:
-    """Return what a kind of fault is called."""
-    return KINDS.get(kind, kind)
+    """Return what a fault is, in words."""
+    return FAULTS[kind].words if kind in FAULTS else kind

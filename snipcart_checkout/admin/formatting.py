@@ -1,0 +1,140 @@
+"""What is stored as a code or a number, in words for staff: events, their sources, reasons for review, amounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import TextChoices
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.functional import Promise
+from django.utils.html import format_html
+
+from snipcart_checkout.conf import get_settings
+from snipcart_checkout.conf.translation import gettext
+from snipcart_checkout.conf.translation import gettext_lazy as _
+from snipcart_checkout.models import Event, Payment
+from snipcart_checkout.snipcart.money import to_amount
+
+
+def money(units: int, currency: str) -> str:
+    """Return minor units as staff read them: in the number format of the admin, with the currency's code."""
+    return f"{number_format(to_amount(units, currency), force_grouping=True)}\N{NO-BREAK SPACE}{currency}"
+
+
+def moment(when: datetime) -> str:
+    """Return a date and time, short enough for a list and free to wrap there."""
+    return date_format(timezone.localtime(when) if timezone.is_aware(when) else when, "SHORT_DATETIME_FORMAT")
+
+
+def describe_source(source: str, actor: str) -> str:
+    """Return who brought something about, in words."""
+    if actor:
+        return gettext("%(name)s (staff)") % {"name": actor}
+    return label(Event.Source, source)
+
+
+def describe_requester(requested_by: str) -> str:
+    """Return who wanted a refund, in words."""
+    return gettext("%(name)s (staff)") % {"name": requested_by} if requested_by else "Snipcart"
+
+
+def label(choices: type[TextChoices], value: str) -> str:
+    """Return the words for a stored choice; one that only a newer release knows is returned as it is."""
+    return str(choices(value).label) if value in choices.values else value
+
+
+def badge(choices: type[TextChoices], value: str) -> str:
+    """Return a stored state as HTML: its words, with a look of its own."""
+    return format_html('<span class="snipcart-badge snipcart-{}">{}</span>', value, label(choices, value))
+
+
+def describe_method(store: str, method: str) -> str:
+    """Return the name of a payment method, or its id where the settings do not know it any more."""
+    known = get_settings().stores.get(store)
+    found = known.methods.get(method) if known else None
+    return str(found.name) if found else method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Why something needs a person, and what that person can do."""
+
+    what: Promise | str
+    advice: Promise
+
+
+_Reason = Payment.ReviewReason
+_ASK: Final = _("Look the reference up at the provider, then resolve the payment as paid or as declined.")
+_REFUND: Final = _("Refund it and close the case.")
+_ADVICE: Final[Mapping[str, Promise]] = {
+    _Reason.OUTCOME_UNKNOWN: _ASK,
+    _Reason.UNANSWERED: _ASK,
+    _Reason.LOST_BY_PROVIDER: _ASK,
+    _Reason.AMOUNT_DIFFERS: _(
+        "Compare with the provider. Refund it and close the case, or resolve the payment as paid."
+    ),
+    _Reason.ORDER_CHANGED: _(
+        "Snipcart would build an order from the changed cart. Resolve the payment as paid if that order "
+        "may stand; otherwise refund it and close the case."
+    ),
+    _Reason.ORDER_UNVERIFIED: _(
+        "Look the order up on Snipcart's dashboard. Resolve the payment as paid to have Snipcart notified; "
+        "otherwise refund it and close the case."
+    ),
+    _Reason.ALL_REFUNDED: _("Cancel the order in Snipcart's dashboard if there is one, and close the case."),
+    _Reason.SECOND_CAPTURE: _REFUND,
+    _Reason.ANOTHER_CAPTURE: _(
+        "Compare with the provider, refund there what was taken in excess, and close the case."
+    ),
+    _Reason.CAPTURED_AFTER_CLOSING: _REFUND,
+    _Reason.TRANSACTION_USED_BEFORE: _(
+        "Check with the provider what was taken, then resolve the payment as paid or as declined."
+    ),
+    _Reason.CART_PAID_TWICE: _(
+        "Compare both orders. Refund one of the payments if both mean the same, and close the case."
+    ),
+    _Reason.REFUND_FAILED: _("Refund the amount again or another way, and close the case."),
+    _Reason.DISPUTED: _("Answer the dispute at the provider, and close the case."),
+}
+_TOO_LONG: Final[Mapping[str, Case]] = {
+    "payment": Case(
+        what=_("The outcome of the payment has been unknown for more than an hour."),
+        advice=_ASK,
+    ),
+    "confirmation_review": Case(
+        what=_("Snipcart was not notified of the outcome of the payment."),
+        advice=_(
+            "Look the order up on Snipcart's dashboard. Resend the confirmation, or correct the order "
+            "there and close the case."
+        ),
+    ),
+    "confirmation": Case(
+        what=_("Snipcart has not recorded the outcome of the payment, or refused every API key."),
+        advice=_(
+            "Compare the API keys in the settings with those on Snipcart's dashboard. If Snipcart is down, "
+            "nothing has to be done: delivery is repeated for three days."
+        ),
+    ),
+    "refund": Case(
+        what=_("For more than an hour the provider has not said whether a refund was made."),
+        advice=_(
+            "It is looked up, or repeated under the same id where that is safe. If you know the result, "
+            "record it on the refund's own page."
+        ),
+    ),
+    "refund_review": Case(
+        what=_("Nobody knows whether a refund was made."),
+        advice=_("Look the refund up at the provider, then record the result on the refund's own page."),
+    ),
+}
+
+
+def describe_case(code: str) -> Case:
+    """Return a reason for review, or another thing that needs a person, in words."""
+    if code in _TOO_LONG:
+        return _TOO_LONG[code]
+    return Case(what=label(_Reason, code), advice=_ADVICE.get(code, _ASK))

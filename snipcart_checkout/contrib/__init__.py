@@ -1,0 +1,1 @@
+"""Optional parts that a site plugs in by name: nothing else of the package imports them."""

@@ -1,0 +1,229 @@
+"""What a backend is told with each call, and what is noted of a call that went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from snipcart_checkout import services
+from snipcart_checkout.backends.base import Charge, RefundRequest
+from snipcart_checkout.models import Payment, Refund
+from snipcart_checkout.services.backend_calls import can_look_up
+from snipcart_checkout.testing import StandIn
+from tests.support.backends import Provider, ScriptedBackend
+from tests.support.ledger import (
+    agree,
+    let_two_seconds_pass,
+    pay,
+    provider,
+    unknown_refund,
+    use_provider,
+)
+from tests.support.ledger_invariants import let_time_pass
+
+__all__ = ["provider"]
+
+pytestmark = pytest.mark.django_db
+
+_State = Payment.State
+
+
+@dataclass
+class Heard:
+    """What the backend was told, the latest last."""
+
+    charges: list[Charge] = field(default_factory=list)
+    lookups: list[Charge] = field(default_factory=list)
+    refunds: list[RefundRequest] = field(default_factory=list)
+    refund_lookups: list[RefundRequest] = field(default_factory=list)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
+    heard = Heard()
+
+    class Listening(ScriptedBackend):
+        can_lookup_refund = True
+
+        def charge(self, charge: Charge) -> Any:
+            heard.charges.append(charge)
+            return super().charge(charge)
+
+        def lookup(self, charge: Charge) -> Any:
+            heard.lookups.append(charge)
+            return super().lookup(charge)
+
+        def refund(self, refund: RefundRequest) -> Any:
+            heard.refunds.append(refund)
+            return super().refund(refund)
+
+        def lookup_refund(self, refund: RefundRequest) -> Any:
+            heard.refund_lookups.append(refund)
+            return super().lookup_refund(refund)
+
+    monkeypatch.setattr("tests.support.backends.ScriptedBackend", Listening)
+    return heard
+
+
+def come_back(payment: Payment) -> Payment:
+    let_two_seconds_pass()
+    payment.refresh_from_db()
+    services.handle_return(payment)
+    payment.refresh_from_db()
+    return payment
+
+
+def settle_later() -> None:
+    let_time_pass(timedelta(minutes=6))
+    services.settle()
+
+
+def test_a_charge_is_told_everything_about_the_order(
+    snipcart: StandIn, provider: Provider, heard: Heard
+) -> None:
+    order = agree(snipcart.session(amount="12.30", language="fr"))
+    provider.script(charge="redirect")
+
+    payment = services.pay(services.Order(**{**vars(order), "form": {"iban": "DE00"}}))
+
+    assert heard.charges == [
+        Charge(
+            reference=payment.reference,
+            amount=Decimal("12.30"),
+            currency="EUR",
+            minor_units=1230,
+            session=order.session,
+            form={"iban": "DE00"},
+            return_url=f"https://pay.shop.example/checkout/payments/{payment.reference}/return/",
+            notification_url="https://pay.shop.example/checkout/live/notifications/acme_card/",
+            provider_reference="",
+            language="fr",
+            shopper_returned=False,
+            is_void=False,
+        )
+    ]
+
+
+def test_a_look_up_is_told_the_same_and_what_the_provider_called_the_payment(
+    snipcart: StandIn, provider: Provider, heard: Heard
+) -> None:
+    provider.script(charge="redirect")
+    order = agree(snipcart.session())
+    payment = services.pay(services.Order(**{**vars(order), "form": {"iban": "DE00"}}))
+
+    settle_later()
+
+    (charge,), (lookup,) = heard.charges, heard.lookups
+    told = {**vars(charge), "session": None, "provider_reference": f"order-{payment.reference}"}
+    assert vars(lookup) == told
+
+
+@pytest.mark.parametrize("who, returned", [(come_back, True), (lambda payment: settle_later(), False)])
+def test_a_look_up_is_told_whether_the_shopper_has_come_back(
+    snipcart: StandIn, provider: Provider, heard: Heard, who: Any, returned: bool
+) -> None:
+    provider.script(charge="redirect")
+
+    who(pay(snipcart))
+
+    assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(returned, False)]
+
+
+@pytest.mark.parametrize(
+    "columns, is_void",
+    [
+        ({"state": _State.DECLINED, "live_key": None}, True),
+        ({"state": _State.ABANDONED, "live_key": None}, True),
+        ({"state": _State.PENDING, "resolved_at": "2026-01-01T00:00Z"}, True),
+        ({"state": _State.PENDING}, False),
+        ({"state": _State.UNKNOWN}, False),
+        ({"state": _State.CHARGING}, False),
+    ],
+    ids=str,
+)
+def test_a_look_up_of_a_payment_that_is_over_for_us_is_told_so(
+    snipcart: StandIn, provider: Provider, heard: Heard, columns: dict[str, Any], is_void: bool
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    Payment.objects.update(**columns)
+
+    come_back(payment)
+
+    assert [lookup.is_void for lookup in heard.lookups] == [is_void]
+
+
+def test_a_refund_and_its_look_up_are_told_the_charge_and_the_amount(
+    snipcart: StandIn, provider: Provider, heard: Heard
+) -> None:
+    payment = pay(snipcart, amount="12.30")
+    refund = unknown_refund(provider, payment, 310)
+    Refund.objects.update(provider_refund_id="re-1")
+
+    settle_later()
+
+    told = {
+        "reference": refund.pk,
+        "transaction_id": f"tr-{payment.reference}",
+        "amount": Decimal("3.10"),
+        "currency": "EUR",
+        "minor_units": 310,
+    }
+    first, again = heard.refunds[0], heard.refund_lookups[0]
+    assert {name: getattr(first, name) for name in told} == told
+    assert {name: getattr(again, name) for name in told} == told
+    assert (first.refund_id, again.refund_id) == ("", "re-1")
+    assert (first.charge.reference, first.charge.minor_units) == (payment.reference, 1230)
+
+
+@pytest.mark.parametrize("columns", [{"method": "gone"}, {"store": "gone"}], ids=str)
+def test_a_payment_whose_method_is_configured_no_more_cannot_be_looked_up(
+    snipcart: StandIn, provider: Provider, columns: dict[str, str]
+) -> None:
+    payment = pay(snipcart)
+    assert can_look_up(payment)
+    Payment.objects.update(**columns)
+
+    assert not can_look_up(Payment.objects.get())
+
+
+def test_a_backend_that_cannot_look_up_is_not_asked(
+    snipcart: StandIn, provider: Provider, settings: Any
+) -> None:
+    use_provider(settings, provider.directory, can_lookup=False)
+
+    assert not can_look_up(pay(snipcart))
+
+
+def test_the_log_names_the_line_that_raised_and_not_its_words(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def charge(self: ScriptedBackend, charge: Charge) -> Any:
+        raise RuntimeError("card 4242")
+
+    monkeypatch.setattr(ScriptedBackend, "charge", charge)
+
+    payment = pay(snipcart)
+
+    line = charge.__code__.co_firstlineno + 1
+    assert (
+        f"payment {payment.reference}: the backend of method acme_card raised RuntimeError at {__file__}:{line}"
+        in caplog.text
+    )
+    assert "4242" not in caplog.text
+    assert "in charge" not in caplog.text
+
+
+def test_in_debug_mode_the_log_shows_how_the_call_came_there(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    settings.DEBUG = True
+    provider.script(before="raise")
+
+    pay(snipcart)
+
+    assert "in charge" in caplog.text

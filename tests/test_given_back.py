@@ -1,0 +1,286 @@
+"""Money that staff gave back by hand: recorded, counted, matched with Snipcart's request, and the session is free."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from snipcart_checkout import services
+from snipcart_checkout.models import Event, Payment, Refund
+from snipcart_checkout.services.audit import PROVIDER
+from snipcart_checkout.services.refunds import look_up_refund
+from snipcart_checkout.signals import payment_refunded
+from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
+from tests.support import shoppers
+from tests.support.backends import Provider
+from tests.support.desk import act, boss, open_page, page_of, press, staff, told
+from tests.support.ledger import history, pay, provider, use_provider
+from tests.support.shop import Shop
+
+__all__ = ["boss", "provider", "staff"]
+
+pytestmark = pytest.mark.django_db
+
+State = Payment.State
+Staff = Callable[..., Client]
+
+
+@pytest.fixture
+def by_hand(provider: Provider, settings: Any, tmp_path: Path) -> Provider:
+    """A provider that cannot refund."""
+    use_provider(settings, tmp_path, supports_refund=False)
+    return provider
+
+
+def for_another_order(snipcart: StandIn, session: StandInSession) -> Payment:
+    """A payment in review, because its order was changed after it was paid."""
+    snipcart.after("payment-session", lambda: snipcart.change(session, amount="1001.00"))
+    payment = pay(snipcart, session=session)
+    assert (payment.state, payment.review_reason) == (State.REVIEW, "order_changed")
+    return payment
+
+
+def close(payment: Payment) -> None:
+    assert services.resolve_review(payment, "closed", note="the money goes back", by="ada")
+
+
+@pytest.mark.parametrize("first", ["closed", "given back"])
+def test_a_closed_review_whose_money_was_given_back_by_hand_frees_its_session(
+    snipcart: StandIn, by_hand: Provider, first: str
+) -> None:
+    session = snipcart.session()
+    payment = for_another_order(snipcart, session)
+    if first == "closed":
+        close(payment)
+    assert pay(snipcart, session=session) == payment
+
+    assert services.mark_given_back(payment, payment.kept_minor_units, by="ada")
+    if first == "given back":
+        assert pay(snipcart, session=session) == payment
+        close(payment)
+
+    again = pay(snipcart, session=session)
+    assert (again == payment, again.state) == (False, State.PAID)
+    assert (payment.kept_minor_units, payment.has_all_gone_back) == (0, True)
+    assert not any(call.startswith("refund") for call in by_hand.calls)
+
+
+def test_a_part_that_was_given_back_by_hand_does_not_free_the_session(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    session = snipcart.session()
+    payment = for_another_order(snipcart, session)
+    close(payment)
+
+    assert services.mark_given_back(payment, payment.minor_units - 1, by="ada")
+
+    assert pay(snipcart, session=session) == payment
+    assert payment.kept_minor_units == 1
+
+
+def test_money_of_another_currency_is_given_back_as_it_was_taken(
+    snipcart: StandIn, by_hand: Provider, staff: Staff
+) -> None:
+    client = staff("refund_payment", "export_payment", "resolve_payment")
+    session = snipcart.session()
+    by_hand.script(currency="JPY", amount="700")
+    payment = pay(snipcart, session=session)
+    by_hand.script()
+    assert (payment.captured_currency, payment.refundable_minor_units) == ("JPY", 0)
+    close(payment)
+
+    said = act(client, "mark_given_back", payment, amount="300")
+    said += act(client, "mark_given_back", payment)
+
+    assert "300\xa0JPY was marked" in said
+    assert "400\xa0JPY was marked" in said
+    rows = csv.DictReader(
+        io.StringIO(client.get("/admin/snipcart_checkout/refund/export/").getvalue().decode())
+    )
+    assert sorted((row["amount"], row["currency"], row["by_hand"]) for row in rows) == [
+        ("300", "JPY", "1"),
+        ("400", "JPY", "1"),
+    ]
+    assert "300\xa0JPY" in client.get(page_of(payment)).content.decode()
+    assert pay(snipcart, session=session) != payment
+
+
+def test_what_was_given_back_is_in_the_history_with_its_day_and_note_and_sent_as_a_signal(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    heard: list[Any] = []
+
+    def hear(payment: Payment, refund: Refund, **_: Any) -> None:
+        heard.append((payment.refunded_minor_units, refund.amount))
+
+    payment = pay(snipcart)
+    payment_refunded.connect(hear)
+    day = services.get_today() - timedelta(days=3)
+    try:
+        refund = services.mark_given_back(payment, 300, by="ada", given_back_on=day, note="statement 7")
+    finally:
+        payment_refunded.disconnect(hear)
+
+    assert refund is not None
+    assert (refund.state, refund.is_by_hand, refund.requested_by) == (Refund.State.REFUNDED, True, "ada")
+    assert timezone.localtime(refund.created_at).date() == day
+    assert heard == [(300, refund.amount)]
+    event = payment.events.get(name=Event.Name.REFUND_BY_HAND)
+    assert (event.source, event.actor) == ("staff", "ada")
+    assert event.data == {
+        "refund": str(refund.pk),
+        "minor_units": 300,
+        "given_back": day.isoformat(),
+        "note": "statement 7",
+    }
+
+
+def test_snipcarts_request_for_what_was_given_back_gets_that_refund(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    session = snipcart.session()
+    payment = pay(snipcart, session=session)
+    assert ask_for_refund(session, "5.00").status_code == 409
+    refund = services.mark_given_back(payment, 500, by="ada")
+
+    answer = ask_for_refund(session, "5.00")
+
+    assert refund is not None
+    assert (answer.status_code, answer.json()) == (200, {"refundId": str(refund.pk)})
+    assert history(payment)[-1] == "refund_matched"
+    assert Payment.objects.get().refunded_minor_units == 500
+
+
+@pytest.mark.parametrize("units", [0, -1, 1231])
+def test_no_more_than_is_left_was_given_back(snipcart: StandIn, by_hand: Provider, units: int) -> None:
+    payment = pay(snipcart, amount="12.30")
+
+    with pytest.raises(ValueError, match="kept minor units"):
+        services.mark_given_back(payment, units, by="ada")
+
+    assert not Refund.objects.exists()
+
+
+def test_nothing_is_recorded_after_a_refund_that_was_not_known_of(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = pay(snipcart)
+    read_before = Payment.objects.get()
+    services.refund_by_staff(payment, 300, by="bea")
+
+    assert services.mark_given_back(read_before, 300, by="ada") is None
+
+    assert Payment.objects.get().refunded_minor_units == 300
+
+
+def test_nobody_is_asked_about_money_that_was_given_back_by_hand(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    refund = services.mark_given_back(pay(snipcart), 300, by="ada")
+    assert refund is not None
+    calls = list(provider.calls)
+
+    assert look_up_refund(refund, actor=PROVIDER)
+    services.settle()
+
+    assert provider.calls == calls
+
+
+# In the admin.
+
+
+def test_a_page_that_is_sent_twice_records_once(snipcart: StandIn, by_hand: Provider, staff: Staff) -> None:
+    client = staff("refund_payment")
+    page = open_page(client, "mark_given_back", pay(snipcart))
+    press(client, page, amount="5.00")
+
+    said = told(press(client, page, amount="5.00"))
+
+    assert "after you opened the page, so nothing was done" in said
+    assert Refund.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("amount", "12.31"), ("amount", "0"), ("amount", ""), ("given_back_on", "2999-01-01"), ("asked", "")],
+)
+def test_what_cannot_have_been_given_back_is_asked_again(
+    snipcart: StandIn, by_hand: Provider, staff: Staff, field: str, value: str
+) -> None:
+    client = staff("refund_payment")
+    page = open_page(client, "mark_given_back", pay(snipcart, amount="12.30"))
+
+    answer = press(client, page, **{field: value})
+
+    assert answer.context["form"].errors[field]
+    assert not Refund.objects.exists()
+
+
+def test_staff_read_when_and_how_much_went_back(snipcart: StandIn, by_hand: Provider, boss: Client) -> None:
+    payment = pay(snipcart)
+
+    said = act(
+        boss, "mark_given_back", payment, amount="5.00", given_back_on="2024-02-29", note="by transfer"
+    )
+
+    assert "5.00\xa0EUR was marked as given back." in said
+    text = boss.get(page_of(payment)).content.decode()
+    assert "given back on 02/29/2024" in text
+    assert "“by transfer”" in text
+    assert Refund.objects.get().created_at.date() == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize("can_refund", [True, False])
+def test_who_could_have_the_provider_refund_is_warned(
+    snipcart: StandIn, provider: Provider, settings: Any, tmp_path: Path, boss: Client, can_refund: bool
+) -> None:
+    use_provider(settings, tmp_path, supports_refund=can_refund)
+
+    page = open_page(boss, "mark_given_back", pay(snipcart))
+
+    assert ("only if the money has gone back already" in page.content.decode()) is can_refund
+
+
+def test_a_payment_of_which_nothing_is_left_cannot_be_marked(
+    snipcart: StandIn, by_hand: Provider, boss: Client
+) -> None:
+    payment = pay(snipcart)
+    act(boss, "mark_given_back", payment)
+
+    page = boss.get(page_of(payment))
+
+    assert [label for _, label in page.context["staff_actions"]] == []
+
+
+# Processes.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_given_back_at_once_by_hand_and_by_the_provider_is_never_more_than_was_taken(
+    shop: Shop,
+) -> None:
+    session = shop.snipcart.session(amount="12.30")
+    shop.processes.run(shoppers.submit, session.public_token, "acme_card")
+    payment = Payment.objects.get()
+
+    by_hand = [(shoppers.give_back, (str(payment.reference), 700 + cent)) for cent in range(4)]
+    by_snipcart = [
+        (shoppers.ask_refund, shop.refund_call(session, amount)) for amount in ("7.31", "7.32", "7.33")
+    ]
+    finished = shop.processes.race(*by_hand, *by_snipcart)
+
+    recorded = [process.result for process in finished[:4]]
+    answered = [process.result["status"] for process in finished[4:]]
+    assert recorded.count(True) + answered.count(200) == 1
+    refund = Refund.objects.get()
+    payment.refresh_from_db()
+    assert payment.refunded_minor_units == refund.minor_units
+    assert len(shop.provider.refunds) == answered.count(200)

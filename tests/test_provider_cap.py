@@ -1,0 +1,83 @@
+"""Calls to a provider are capped like Snipcart's, whatever its backend makes them with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from snipcart_checkout import services
+from snipcart_checkout.models import Payment, Refund
+from snipcart_checkout.services.refund_links import build_capability
+from snipcart_checkout.testing import StandIn
+from tests.support.backends import Provider
+from tests.support.ledger import pay, provider
+from tests.support.ledger_invariants import let_time_pass
+from tests.support.shopper import Shopper
+from tests.support.undelivered import full_cap
+
+__all__ = ["provider"]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def redirected(snipcart: StandIn, provider: Provider) -> Payment:
+    """A payment that its shopper finished at the provider, of which we do not know yet."""
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    provider.script()
+    provider.complete(payment.reference)
+    return payment
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Every place for a call to the provider is taken."""
+    with full_cap("live/acme_card"):
+        yield
+
+
+def test_nothing_is_stored_or_charged(snipcart: StandIn, provider: Provider, busy: None) -> None:
+    answer = Shopper().pay(snipcart.session())
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert (provider.calls, Payment.objects.count()) == ([], 0)
+
+
+def test_a_return_leads_on_and_asks_nobody(provider: Provider, redirected: Payment, busy: None) -> None:
+    before = provider.calls
+
+    assert Shopper().come_back(redirected).status_code == 303
+
+    assert provider.calls == before
+
+
+def test_a_notification_is_to_be_sent_again(provider: Provider, redirected: Payment, busy: None) -> None:
+    headers, body = provider.notification(redirected.reference)
+    path = "/checkout/live/notifications/acme_card/"
+    before = provider.calls
+
+    assert Client().post(path, body, content_type="text/plain", headers=headers).status_code == 503
+    assert provider.calls == before
+
+
+def test_settle_leaves_it_for_the_next_run(provider: Provider, redirected: Payment, busy: None) -> None:
+    let_time_pass(timedelta(minutes=10))
+    before = provider.calls
+
+    services.settle()
+
+    assert provider.calls == before
+
+
+def test_no_refund_is_stored_or_made(snipcart: StandIn, provider: Provider) -> None:
+    payment = pay(snipcart)
+    path = f"/checkout/live/refunds/{build_capability(payment)}/"
+    with full_cap("live/acme_card"):
+        answer = Client().post(path, '{"amount": 5}', content_type="application/json")
+
+    assert answer.status_code == 503
+    assert (provider.refunds, Refund.objects.count()) == ([], 0)

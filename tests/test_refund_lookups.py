@@ -1,0 +1,301 @@
+"""Refunds whose outcome the provider is asked about: what it says of an unknown one, and of one that may still fail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from snipcart_checkout import services
+from snipcart_checkout.exceptions import RefundUnknown
+from snipcart_checkout.models import Payment, Refund
+from snipcart_checkout.signals import payment_refunded
+from snipcart_checkout.testing import StandIn
+from tests.support.backends import Provider
+from tests.support.ledger import pay, provider, unknown_refund, use_provider
+from tests.support.ledger_invariants import let_time_pass
+
+__all__ = ["provider"]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def can_be_asked(provider: Provider, settings: Any) -> None:
+    """The provider tells what came of a refund."""
+    use_provider(settings, provider.directory, can_lookup_refund=True)
+
+
+def later() -> services.SettlementReport:
+    """A run of snipcart_settle, once refunds may be asked about again."""
+    let_time_pass(timedelta(hours=2))
+    return services.settle()
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_an_unknown_refund_that_the_provider_knows_is_not_made_again(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    refund = unknown_refund(provider, payment)
+    provider.script(refund_lookup="refunded")
+    heard: list[Refund] = []
+    payment_refunded.connect(lambda refund, **_: heard.append(refund), weak=False, dispatch_uid="heard")
+
+    try:
+        report = later()
+    finally:
+        payment_refunded.disconnect(dispatch_uid="heard")
+
+    refund.refresh_from_db()
+    assert (refund.state, refund.provider_refund_id) == (Refund.State.REFUNDED, f"re-{refund.pk}")
+    assert (report.refunds_settled, report.needs_attention) == (1, False)
+    assert provider.calls.count(f"refund {refund.pk}") == 1
+    assert heard == [refund]
+    assert payment.events.get(name="refund_refunded").source == "settle"
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_an_unknown_refund_that_the_provider_declined_gives_its_amount_back(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    refund = unknown_refund(provider, payment)
+    provider.script(refund_lookup="declined", code="too_late" * 50)
+
+    report = later()
+
+    refund.refresh_from_db()
+    payment.refresh_from_db()
+    assert (refund.state, refund.decline_reason) == (Refund.State.DECLINED, Refund.DeclineReason.PROVIDER)
+    assert refund.decline_code.startswith("too_late")
+    assert len(refund.decline_code) == 100
+    assert (report.refunds_settled, payment.refunded_minor_units) == (1, 0)
+    assert provider.calls.count(f"refund {refund.pk}") == 1
+    assert payment.events.get(name="refund_declined").source == "settle"
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_an_unknown_refund_that_the_provider_says_nothing_of_stays_unknown(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    provider.script(refund_lookup="nonsense")
+
+    report = later()
+
+    refund.refresh_from_db()
+    assert (refund.state, report.refunds_settled) == (Refund.State.UNKNOWN, 0)
+    assert provider.calls.count(f"refund {refund.pk}") == 1
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_refund_that_can_fail_no_more_is_not_asked_about_again(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    provider.script(refund="pending")
+    for units in (500, 400):
+        services.refund_by_staff(payment, units, by="ada")
+    later()
+    provider.script(refund_lookup="refunded")
+    later()
+    asked = list(provider.calls)
+
+    later()
+
+    assert provider.calls == asked
+    assert set(Refund.objects.values_list("state", "is_provisional")) == {(Refund.State.REFUNDED, False)}
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_refund_that_the_provider_cannot_tell_of_is_no_refund_that_was_settled(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    use_provider(settings, provider.directory, can_lookup_refund=True, repeat_is_safe=False)
+    assert (later().refunds_settled, Refund.objects.get().state) == (0, Refund.State.UNKNOWN)
+    use_provider(settings, provider.directory)
+    provider.script(refund="nonsense")
+
+    assert (later().refunds_settled, Refund.objects.get().state) == (0, Refund.State.UNKNOWN)
+
+    assert provider.calls.count(f"refund {refund.pk}") == 2
+
+
+@pytest.mark.parametrize("flags", [{"supports_refund": False}, None])
+def test_a_refund_that_nobody_can_be_asked_about_is_left_to_staff(
+    provider: Provider, snipcart: StandIn, settings: Any, flags: dict[str, bool] | None
+) -> None:
+    unknown_refund(provider, pay(snipcart))
+    if flags:
+        use_provider(settings, provider.directory, **flags)
+    else:
+        settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"].clear()
+
+    report = later()
+
+    assert Refund.objects.get().state == Refund.State.REVIEW
+    assert (report.refunds_settled, report.failed) == (0, 0)
+
+
+@pytest.mark.parametrize("said, can_be_asked", [("refunded", True), ("pending", False)])
+def test_a_refund_that_is_final_or_cannot_be_asked_about_is_not_looked_up(
+    provider: Provider, snipcart: StandIn, settings: Any, said: str, can_be_asked: bool
+) -> None:
+    use_provider(settings, provider.directory, can_lookup_refund=can_be_asked)
+    provider.script(refund=said)
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+
+    later()
+
+    assert not refund.is_provisional
+    assert f"lookup_refund {refund.pk}" not in provider.calls
+
+
+def test_a_refund_that_a_run_is_repeating_is_not_for_staff_to_decide(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    let_time_pass(timedelta(hours=2))
+    ended: list[bool] = []
+    provider.meanwhile(
+        lambda: ended.append(services.resolve_refund(refund, was_made=False, note="not there", by="ada"))
+    )
+
+    assert services.settle().refunds_settled == 1
+
+    assert (ended, Refund.objects.get().state) == ([False], Refund.State.REFUNDED)
+
+
+# The provider sends a message about a refund.
+
+
+def notify(provider: Provider, refund: Refund, method: str = "acme_card") -> int:
+    headers, body = provider.notification(refund.pk)
+    path = reverse("snipcart_checkout:notification", args=["live", method])
+    return Client().post(path, body, content_type="application/json", headers=headers).status_code
+
+
+@pytest.mark.usefixtures("can_be_asked")
+@pytest.mark.parametrize(
+    "said, status, state",
+    [("refunded", 204, "refunded"), ("declined", 204, "declined"), ("nonsense", 503, "unknown")],
+)
+def test_a_message_about_an_unknown_refund_asks_what_came_of_it(
+    provider: Provider, snipcart: StandIn, said: str, status: int, state: str
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    provider.script(refund_lookup=said)
+
+    assert notify(provider, refund) == status
+
+    assert Refund.objects.get().state == state
+    assert refund.payment.events.filter(name=f"refund_{state}").latest("pk").source == (
+        "staff" if state == "unknown" else "provider"
+    )
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_message_about_a_refund_that_failed_is_heard_once(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    payment = pay(snipcart)
+    provider.script(refund="pending")
+    refund = services.refund_by_staff(payment, 500, by="ada")
+    provider.script(refund_lookup="declined", code="account_closed")
+
+    assert notify(provider, refund) == 204
+
+    refund.refresh_from_db()
+    payment.refresh_from_db()
+    assert (refund.state, refund.decline_code) == (Refund.State.DECLINED, "account_closed")
+    assert (refund.decline_reason, payment.refunded_minor_units) == (Refund.DeclineReason.FAILED_LATER, 0)
+    assert not refund.is_provisional
+    assert (payment.state, payment.review_reason) == (Payment.State.PAID, "refund_failed")
+    assert caplog.text.count(f"payment {payment.reference} needs review: refund_failed") == 1
+    let_time_pass(timedelta(hours=2))
+    assert notify(provider, refund) == 204
+    assert provider.calls.count(f"lookup_refund {refund.pk}") == 1
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_refund_that_failed_does_not_take_the_place_of_another_reason_for_review(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    provider.script(refund="pending")
+    refund = services.refund_by_staff(payment, 500, by="ada")
+    Payment.objects.update(review_reason="disputed")
+    provider.fail_refund(refund.pk)
+
+    assert notify(provider, refund) == 204
+
+    payment.refresh_from_db()
+    assert (payment.review_reason, payment.resolved_at) == ("disputed", None)
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_message_that_one_refund_is_final_says_nothing_of_another(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    provider.script(refund="pending")
+    one, another = (services.refund_by_staff(payment, units, by="ada") for units in (500, 400))
+    provider.script(refund_lookup="refunded")
+
+    assert notify(provider, one) == 204
+
+    provisional = dict(Refund.objects.values_list("pk", "is_provisional"))
+    assert provisional == {one.pk: False, another.pk: True}
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_message_to_another_method_names_no_refund_of_this_one(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    methods = settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
+    methods["acme_wallet"] = {**methods["acme_card"]}
+    provider.script(refund_lookup="refunded")
+
+    assert notify(provider, refund, "acme_wallet") == 204
+
+    assert Refund.objects.get().state == Refund.State.UNKNOWN
+
+
+def test_a_message_about_a_refund_that_cannot_be_looked_up_need_not_be_sent_again(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    asked = list(provider.calls)
+
+    assert notify(provider, refund) == 204
+
+    assert provider.calls == asked
+
+
+# While it is made.
+
+
+def test_a_refund_that_is_being_made_is_left_alone(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+    seen: list[object] = []
+
+    def others() -> None:
+        refund = payment.refunds.get()
+        seen.append(services.settle().refunds_settled)
+        seen.append(services.resolve_refund(refund, was_made=False, note="not there", by="ada"))
+        with pytest.raises(RefundUnknown):
+            services.refund_by_staff(payment, 500, by="ada")
+
+    provider.script(before=[])
+    provider.meanwhile(others)
+
+    assert services.refund_by_staff(payment, 500, by="bob").state == Refund.State.REFUNDED
+
+    assert seen == [0, False]
+    assert len(provider.refunds) == 1

@@ -1,0 +1,131 @@
+"""A backend's words that the database does not take: state, amounts and ids are stored all the same.
+
+On MariaDB the tables are made latin1, as an old server makes them; elsewhere the connection refuses what latin1 cannot hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DataError, connection
+
+from snipcart_checkout import services
+from snipcart_checkout.exceptions import RefundNotPossible
+from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.testing import StandIn
+from tests.support.backends import Provider
+from tests.support.ledger import pay, provider
+from tests.support.ledger_invariants import let_time_pass
+
+__all__ = ["provider"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORDS = "振込先:みずほ銀行 1234567"
+
+
+@pytest.fixture(autouse=True)
+def latin1() -> Iterator[None]:
+    """The ledger holds Western European letters only."""
+    if connection.vendor != "mysql":
+        with connection.execute_wrapper(refuse):
+            yield
+        return
+    convert("latin1")
+    try:
+        yield
+    finally:
+        convert("utf8mb4")
+
+
+def convert(charset: str) -> None:
+    with connection.cursor() as cursor:
+        for model in (Payment, Confirmation, Refund):
+            cursor.execute(f"ALTER TABLE {model._meta.db_table} CONVERT TO CHARACTER SET {charset}")
+
+
+def refuse(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    try:
+        str(params).encode("latin1")
+    except UnicodeEncodeError:
+        raise DataError("the text does not fit the column") from None
+    return execute(sql, params, many, context)
+
+
+@pytest.mark.parametrize(
+    "kind, words, state, heard",
+    [
+        ("paid", {"instructions": WORDS}, "paid", ["processed"]),
+        ("pending", {"instructions": WORDS}, "pending", ["processing"]),
+        ("declined", {"message": WORDS}, "declined", []),
+    ],
+)
+def test_the_outcome_is_stored_without_the_words(
+    snipcart: StandIn,
+    provider: Provider,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    words: dict[str, str],
+    state: str,
+    heard: list[str],
+) -> None:
+    provider.script(charge=kind, **words)
+
+    pay(snipcart)
+
+    payment = Payment.objects.get()
+    assert payment.state == state
+    assert payment.instructions == ""
+    assert payment.captured_minor_units == (1230 if state == "paid" else None)
+    assert payment.transaction_id == ("" if state == "declined" else f"tr-{payment.reference}")
+    assert [body["state"] for body in snipcart.confirmations] == heard
+    assert "convert its tables to utf8mb4" in caplog.text
+
+
+def test_an_id_that_cannot_be_stored_is_kept_in_other_letters(snipcart: StandIn, provider: Provider) -> None:
+    provider.script(transaction_id="取引-1")
+
+    pay(snipcart)
+
+    payment = Payment.objects.get()
+    assert (payment.state, payment.transaction_id) == ("paid", "\\u53d6\\u5f15-1")
+    assert payment.captured_minor_units == 1230
+    assert [body["state"] for body in snipcart.confirmations] == ["processed"]
+
+
+def test_a_payment_that_is_looked_up_is_stored_without_the_words(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="pending")
+    payment = pay(snipcart)
+    provider.complete(payment.reference)
+    provider.script(instructions=WORDS)
+    let_time_pass(timedelta(minutes=10))
+
+    services.settle()
+
+    payment.refresh_from_db()
+    assert payment.state == "paid"
+    assert [body["state"] for body in snipcart.confirmations] == ["processing", "processed"]
+    assert payment.public_token == ""
+
+
+@pytest.mark.parametrize("refund, state", [("refunded", "refunded"), ("declined", "declined")])
+def test_what_came_of_a_refund_is_stored_in_other_letters(
+    snipcart: StandIn, provider: Provider, settings: Any, refund: str, state: str
+) -> None:
+    payment = pay(snipcart)
+    provider.script(refund=refund, refund_id=WORDS, code=WORDS)
+
+    with contextlib.suppress(RefundNotPossible):
+        services.refund_by_staff(payment, 500, by="ada")
+
+    made = Refund.objects.get()
+    stored = made.provider_refund_id if state == "refunded" else made.decline_code
+    assert made.state == state
+    assert stored == WORDS.encode("ascii", "backslashreplace").decode()[: 255 if state == "refunded" else 100]
+    assert made.decline_reason == ("" if state == "refunded" else Refund.DeclineReason.PROVIDER)
