@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 worker_class = "gthread"
-threads = 32
 keepalive = 60
 loglevel = "error"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import requests
 
@@ -45,15 +47,41 @@ class Shopper:
         self.writer: asyncio.StreamWriter | None = None
 
     async def get(self, path: str) -> tuple[int, bytes]:
+        status, body, _cookies = await self.ask("GET", path)
+        return status, body
+
+    async def ask(
+        self, verb: str, path: str, fields: dict[str, str] | None = None, cookies: str = ""
+    ) -> tuple[int, bytes, str]:
+        """Send one request; returns status, body and the cookie that was set."""
         if self.writer is None or self.reader is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n".encode())
-        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+        content = urlencode(fields or {}).encode()
+        form = (
+            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(content)}\r\n"
+            if fields
+            else ""
+        )
+        head = f"{verb} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nCookie: {cookies}\r\n{form}\r\n"
+        self.writer.write(head.encode() + content)
+        answer = await self.reader.readuntil(b"\r\n\r\n")
+        lower = answer.lower()
+        length = int(lower.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
         body = await self.reader.readexactly(length)
-        if b"connection: close" in head:
+        if b"connection: close" in lower:
             self.close()
-        return int(head[9:12]), body
+        cookie = re.search(rb"(?i)\r\nset-cookie: ([^;]+)", answer)
+        return int(answer[9:12]), body, cookie[1].decode() if cookie else ""
+
+    async def pay(self, path: str) -> int:
+        """Open a page and press its button; returns the status of the answer."""
+        status, page, cookie = await self.ask("GET", path)
+        if status != 200:
+            return status
+        action = re.findall(rb'method="post" action="([^"]+)"', page)[0].decode()
+        fields = re.findall(rb'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
+        sent = {name.decode(): value.decode() for name, value in fields}
+        return (await self.ask("POST", action, sent, cookie))[0]
 
     def close(self) -> None:
         if self.writer is not None:
@@ -107,26 +135,30 @@ def visit(port: int, path: str, *, pages: int, at_once: int = 1) -> Report:
 
 
 def visit_while_others_wait(
-    port: int, path: str, waiting_path: str, *, per_second: int, seconds: float
+    port: int, path: str, wait: Callable[[Shopper, int], Awaitable[object]], *, shoppers: int, seconds: float
 ) -> Report:
-    """Time one page while new shoppers keep arriving at another, whether or not those before were answered."""
+    """Time one page while so many shoppers wait for something that does not come, each again after a second."""
 
     async def run(report: Report) -> None:
-        arrivals = asyncio.create_task(arrive())
+        crowd = [asyncio.create_task(shop(number)) for number in range(shoppers)]
         prober = Shopper(port)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2)
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             await _timed(prober, path, report)
             await asyncio.sleep(0.02)
         prober.close()
-        arrivals.cancel()
+        for shopper in crowd:
+            shopper.cancel()
+        await asyncio.gather(*crowd, return_exceptions=True)
 
-    async def arrive() -> None:
-        waiting = set()
+    async def shop(number: int) -> None:
+        shopper = Shopper(port)
         while True:
-            waiting.add(asyncio.create_task(_timed(Shopper(port), waiting_path, Report())))
-            await asyncio.sleep(1 / per_second)
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, IndexError):
+                await wait(shopper, number)
+            shopper.close()
+            await asyncio.sleep(1)
 
     return _measured(run)
 

@@ -59,7 +59,7 @@ class Site:
 @contextmanager
 def stand_in(scratch: Path) -> Iterator[StandIn]:
     authority = trustme.CA()
-    certificate, ca_bundle = scratch / "snipcart.pem", scratch / "ca.pem"
+    certificate, ca_bundle = scratch / CERTIFICATE, scratch / "ca.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
     authority.cert_pem.write_to_path(str(ca_bundle))
     command = [sys.executable, "-m", "bench.snipcart", str(certificate)]
@@ -71,19 +71,44 @@ def stand_in(scratch: Path) -> Iterator[StandIn]:
             process.terminate()
 
 
+CERTIFICATE = "snipcart.pem"
+"""In the scratch directory: key and certificate of the stand-in, and of a site that speaks TLS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How the measured site is run. ``engine`` and ``database`` name a server's database; without them it is SQLite."""
+
+    workers: int = 1
+    threads: int = 32
+    calls_in_flight: int = 32
+    empty: bool = False
+    provider: bool = False
+    tls: bool = False
+    engine: str = "sqlite"
+    database: str = ""
+
+
 @contextmanager
-def site(
-    scratch: Path, snipcart: StandIn, *, workers: int = 1, calls_in_flight: int = 32, empty: bool = False
-) -> Iterator[Site]:
-    """Start gunicorn with 32 threads per worker; yields when every worker has loaded the application."""
+def site(scratch: Path, snipcart: StandIn, **options: Any) -> Iterator[Site]:
+    """Start gunicorn as ``Setup`` says; yields when every worker has loaded the application."""
+    setup = Setup(**options)
     ready = Path(tempfile.mkdtemp(dir=scratch))
-    environment = _environment(scratch, snipcart, calls_in_flight=calls_in_flight, empty=empty, ready=ready)
+    environment = {**get_environment(scratch, snipcart, setup), "BENCH_READY": str(ready)}
+    tls = (
+        ["--certfile", str(scratch / CERTIFICATE), "--keyfile", str(scratch / CERTIFICATE)]
+        if setup.tls
+        else []
+    )
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         handle = listener.fileno()
-        command = [*GUNICORN, "--bind", f"fd://{handle}", "--workers", str(workers), "bench.site:application"]
+        command = [
+            *(*GUNICORN, *tls, "--bind", f"fd://{handle}"),
+            *("--workers", str(setup.workers), "--threads", str(setup.threads), "bench.site:application"),
+        ]
         with subprocess.Popen(command, env=environment, pass_fds=[handle]) as process:
             try:
-                yield Site(port=listener.getsockname()[1], workers=_ready(ready, workers, process))
+                yield Site(port=listener.getsockname()[1], workers=_ready(ready, setup.workers, process))
             finally:
                 process.terminate()
 
@@ -97,26 +122,25 @@ def _ready(directory: Path, expected: int, process: subprocess.Popen[bytes]) -> 
     raise RuntimeError("gunicorn did not start")
 
 
-def migrate(scratch: Path, snipcart: StandIn) -> None:
-    command = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
-    subprocess.run(command, env=_environment(scratch, snipcart), check=True)
+def manage(scratch: Path, snipcart: StandIn, *command: str, **options: Any) -> str:
+    """Run a command of the measured site; returns what it prints."""
+    environment = get_environment(scratch, snipcart, Setup(**options))
+    full = [sys.executable, "-m", "django", *command]
+    done = subprocess.run(full, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}")
+    return done.stdout
 
 
-def _environment(
-    scratch: Path,
-    snipcart: StandIn,
-    *,
-    calls_in_flight: int = 8,
-    empty: bool = False,
-    ready: Path | None = None,
-) -> dict[str, str]:
+def get_environment(scratch: Path, snipcart: StandIn, setup: Setup) -> dict[str, str]:
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "bench.settings",
         "BENCH_SNIPCART": f"{snipcart.url}/api",
         "BENCH_CA_BUNDLE": str(snipcart.ca_bundle),
-        "BENCH_CALLS_IN_FLIGHT": str(calls_in_flight),
-        "BENCH_DATABASE": str(scratch / "db.sqlite3"),
-        "BENCH_READY": str(ready or ""),
-        "BENCH_EMPTY": "1" if empty else "",
+        "BENCH_CALLS_IN_FLIGHT": str(setup.calls_in_flight),
+        "BENCH_ENGINE": setup.engine,
+        "BENCH_DATABASE": setup.database or str(scratch / "db.sqlite3"),
+        "BENCH_EMPTY": "1" if setup.empty else "",
+        "BENCH_PROVIDER": "1" if setup.provider else "",
     }

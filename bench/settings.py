@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 SNIPCART = os.environ["BENCH_SNIPCART"]
 CA_BUNDLE = os.environ["BENCH_CA_BUNDLE"]
@@ -29,14 +30,35 @@ STATIC_URL = "/static/"
 LANGUAGES = [("en", "English"), ("fr", "Français")]
 # The stand-in is not Snipcart, and a hanging one fills the log.
 SILENCED_SYSTEM_CHECKS = ["snipcart_checkout.W002"]
-# Kept open between requests, as a site with traffic has it.
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ["BENCH_DATABASE"],
+STATIC = Path(__file__).parent.parent / "snipcart_checkout" / "static"
+
+
+def database() -> dict[str, Any]:
+    """Kept open between requests, as a site with traffic has it."""
+    name = os.environ["BENCH_DATABASE"]
+    match os.environ.get("BENCH_ENGINE", "sqlite"):
+        case "postgresql":
+            return server("postgresql", "POSTGRES", name, port="5432", user="postgres")
+        case "mariadb":
+            return server("mysql", "MARIADB", name, port="3306", user="root", OPTIONS={"charset": "utf8mb4"})
+        case _:
+            return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "CONN_MAX_AGE": None}
+
+
+def server(engine: str, prefix: str, name: str, *, port: str, user: str, **extra: Any) -> dict[str, Any]:
+    return {
+        "ENGINE": f"django.db.backends.{engine}",
+        "NAME": name,
+        "HOST": os.environ.get(f"{prefix}_HOST", "127.0.0.1"),
+        "PORT": os.environ.get(f"{prefix}_PORT", port),
+        "USER": os.environ.get(f"{prefix}_USER", user),
+        "PASSWORD": os.environ.get(f"{prefix}_PASSWORD", ""),
         "CONN_MAX_AGE": None,
-    },
-}
+        **extra,
+    }
+
+
+DATABASES = {"default": database()}
 LOGGING = {
     "version": 1,
     "handlers": {"none": {"class": "logging.NullHandler"}},
@@ -56,7 +78,13 @@ SNIPCART_CHECKOUT = {
                 "acme_transfer": {
                     "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
                     "NAME": "Bank transfer",
+                    "OPTIONS": {"INSTRUCTIONS": "Transfer the amount to the shop's account."},
                 },
+                **(
+                    {"acme_remote": {"BACKEND": "bench.backends.RemoteBackend", "NAME": "Card"}}
+                    if os.environ.get("BENCH_PROVIDER")
+                    else {}
+                ),
             },
         },
     },

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.static import serve
 
-from bench.settings import IS_EMPTY
+from bench.settings import IS_EMPTY, STATIC
 
 
 def other_page(request: HttpRequest) -> HttpResponse:
@@ -16,9 +17,14 @@ def other_page(request: HttpRequest) -> HttpResponse:
 def routes() -> list[URLPattern | URLResolver]:
     if IS_EMPTY:
         return []
-    from bench.naive import checkout
+    from bench import floor, naive
 
-    return [path("checkout/", include("snipcart_checkout.urls")), path("naive/", checkout)]
+    return [
+        path("checkout/", include("snipcart_checkout.urls")),
+        path("naive/", naive.checkout),
+        path("floor/", floor.checkout),
+        path("static/<path:path>", serve, {"document_root": STATIC}),
+    ]
 
 
 application = get_wsgi_application()

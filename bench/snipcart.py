@@ -1,8 +1,10 @@
 """A stand-in for Snipcart over TLS that costs next to nothing: raw sockets and answers made beforehand.
 
 Run as ``python -m bench.snipcart CERTIFICATE``; prints its port. The token says how many lines the order has
-(``lines-5.anything``). ``/control?delay=0.08`` and ``/control?delay=hang`` set how long it thinks from then on and,
-like plain ``/control``, answer with how many connections and calls there have been.
+(``lines-5``), and a number after it which order it is (``lines-5.17``). It plays a payment provider as well, under
+``/provider``. ``/control?delay=0.08`` and ``/control?delay=hang`` set how long Snipcart thinks from then on,
+``provider=…`` the same for the provider; like plain ``/control`` they answer with how many connections and calls there
+have been.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from typing import cast
 
 HANG = 3600.0
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-LINES = re.compile(rb"ublicToken=lines-(\d+)")
-DELAY = re.compile(rb"[?&]delay=([\w.]+)")
+LINES = re.compile(rb"ublicToken=lines-(\d+)(?:\.(\d+))?")
+DELAY = re.compile(rb"[?&](delay|provider)=([\w.]+)")
 
 
 def session(lines: int) -> bytes:
@@ -35,7 +37,7 @@ def session(lines: int) -> bytes:
     items = [{**item, "name": f"Mug, blue, number {number}"} for number in range(lines - 1)]
     items.append({**item, "name": "Shipping", "type": "Shipping", "quantity": 1, "unitPrice": 6, "amount": 6})
     body = {
-        "id": f"Qk3fZzA1-0f6a1a52-5d5e-4c1b-9d1e-6a0e5b6c{lines:04}",
+        "id": f"Qk3fZzA1-0f6a1a52-5d5e-4c1b-9d1e-{lines:04}{NUMBER}",
         "paymentAuthorizationRedirectUrl": "https://shop.example/#/checkout",
         "paymentMethod": "acme_transfer",
         "invoice": {
@@ -57,22 +59,34 @@ def http(body: bytes) -> bytes:
     return head.encode() + body
 
 
+NUMBER = "00000000"
+"""Stands in each order's id and is replaced by its number."""
+
 SESSIONS = {str(lines).encode(): session(lines) for lines in (4, 5, 50, 500)}
+CHARGED = http(b'{"id": "charged"}')
 RECORDED = http(b'{"returnUrl": "https://shop.example/#/order"}')
 REFUSED = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+def answer_to(target: bytes) -> bytes:
+    if target.startswith(b"/provider"):
+        return CHARGED
+    if order := LINES.search(target):
+        return SESSIONS[order[1]].replace(NUMBER.encode(), (order[2] or b"").zfill(len(NUMBER)))
+    return RECORDED if target.endswith(b"/payment") else REFUSED
 
 
 class StandIn:
     """What all connections share: how long to think, and what there has been."""
 
     def __init__(self) -> None:
-        self.delay = 0.0
+        self.delays = {b"delay": 0.0, b"provider": 0.0}
         self.connections = 0
         self.calls = 0
 
     def control(self, target: bytes) -> bytes:
-        if asked := DELAY.search(target):
-            self.delay = HANG if asked[1] == b"hang" else float(asked[1])
+        for what, seconds in DELAY.findall(target):
+            self.delays[what] = HANG if seconds == b"hang" else float(seconds)
         return http(json.dumps({"connections": self.connections, "calls": self.calls}).encode())
 
 
@@ -99,15 +113,15 @@ class Connection(asyncio.Protocol):
             self.answer(target)
 
     def answer(self, target: bytes) -> None:
-        self.stand_in.calls += 1
+        is_provider = target.startswith(b"/provider")
+        self.stand_in.calls += not is_provider
         self.stand_in.connections += not self.is_counted
         self.is_counted = True
-        lines = LINES.search(target)
-        body = SESSIONS[lines[1]] if lines else RECORDED if target.endswith(b"/payment") else REFUSED
-        if self.stand_in.delay:
-            asyncio.get_running_loop().call_later(self.stand_in.delay, self.write, body)
+        delay = self.stand_in.delays[b"provider" if is_provider else b"delay"]
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self.write, answer_to(target))
         else:
-            self.write(body)
+            self.write(answer_to(target))
 
     def write(self, answer: bytes) -> None:
         if not self.transport.is_closing():
