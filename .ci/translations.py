@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import polib
@@ -25,27 +26,33 @@ PACKAGES = (ROOT / "snipcart_checkout", ROOT / "example_project")
 MERCHANTS_LANGUAGES = {"fr"}
 # What is not listed here is the shopper's, so that a new file is translated until somebody decides otherwise.
 MERCHANTS_FILES = (
-    "admin/",
+    "admin/*",
     "apps.py",
+    "backends/*/checks.py",
+    "backends/*/credentials.py",
+    "backends/*/refunds.py",
     "backends/options.py",
-    "backends/stripe/checks.py",
-    "backends/stripe/refunds.py",
-    "checks/",
-    "gallery/",
-    "management/",
-    "models.py",
-    "origins.py",
-    "sandbox/",
+    "checks/*",
+    "conf/origins.py",
+    "contrib/*",
+    "management/*",
+    "models/*",
+    "sandbox/*",
+    "services/probes.py",
     "services/diagnosis.py",
-    "services/refunds.py",
-    "templates/admin/",
-    "templates/snipcart_gallery/",
-    "testing/",
-    "webhooks.py",
+    "services/refund*.py",
+    "templates/admin/*",
+    "templates/snipcart_gallery/*",
+    "testing/*",
+    "views/webhooks.py",
 )
+# Classes and functions whose strings a merchant or a developer reads: what a machine is answered, what the doctor
+# finds at a provider, why a refund was not made.
+MERCHANTS_DEFINITIONS = {"Refusal", "_refund_message", "ping"}
 # Wherever these are made, a merchant reads them.
 MERCHANTS_CALLS = {
     "ImproperlyConfigured",
+    "RefundDeclined",
     *(f"checks.{level}" for level in ("Debug", "Info", "Warning", "Error", "Critical")),
 }
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w*\}|</?\w+>")
@@ -56,6 +63,8 @@ def collected(package: Path, scratch: Path) -> Path:
     """A copy of the package whose .po files hold exactly the strings that stand in its source, with their places."""
     copy = scratch / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.mo", "*.sqlite3*"))
+    for module in copy.rglob("translation.py"):
+        spell_context_out(copy, module)
     command = [sys.executable, "-m", "django", "makemessages", "--all", "--no-obsolete", "--verbosity", "0"]
     # No project's settings are needed, and those of the caller cannot be found from there.
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
@@ -70,6 +79,47 @@ def collected(package: Path, scratch: Path) -> Path:
     return copy
 
 
+def spell_context_out(package: Path, module: Path) -> None:
+    """Write the context that a module of translation functions adds into each call of them: xgettext cannot know it."""
+    (context,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(module.read_text()).body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "CONTEXT" and node.value
+    )
+    dotted = ".".join(module.relative_to(package.parent).with_suffix("").parts)
+    for path in package.rglob("*.py"):
+        source = path.read_text()
+        if f"from {dotted} import" in source:
+            path.write_text(with_context(source, dotted, context))
+
+
+def with_context(source: str, module: str, context: str) -> str:
+    tree = ast.parse(source)
+    functions = {
+        alias.asname or alias.name: "npgettext" if alias.name.startswith("n") else "pgettext"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == module
+        for alias in node.names
+    }
+    lines = source.splitlines(keepends=True)
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions
+    ]
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset), reverse=True):
+        name, first = call.func, call.args[0]
+        assert isinstance(name, ast.Name)
+        for line, start, end, text in (
+            (first.lineno, first.col_offset, first.col_offset, f'"{context}", '),
+            (name.lineno, name.col_offset, name.col_offset + len(name.id), functions[name.id]),
+        ):
+            # ast counts in bytes.
+            raw = lines[line - 1].encode()
+            lines[line - 1] = (raw[:start] + text.encode() + raw[end:]).decode()
+    return "".join(lines)
+
+
 def po_files(package: Path) -> list[Path]:
     return sorted(package.glob("locale/*/LC_MESSAGES/*.po"))
 
@@ -78,7 +128,7 @@ def drop_what_merchants_read(po: polib.POFile, package: Path) -> None:
     lines: dict[str, set[int]] = {}
 
     def is_for_merchants(file: str, line: str) -> bool:
-        if file.startswith(MERCHANTS_FILES):
+        if any(fnmatch(file, pattern) for pattern in MERCHANTS_FILES):
             return True
         if file not in lines:
             lines[file] = said_to_merchants(package / file) if file.endswith(".py") else set()
@@ -89,11 +139,12 @@ def drop_what_merchants_read(po: polib.POFile, package: Path) -> None:
 
 
 def said_to_merchants(source: Path) -> set[int]:
-    """The lines of a file that stand inside of one of the merchant's calls."""
+    """The lines of a file that stand inside of one of the merchant's calls or definitions."""
     return {
         line
         for node in ast.walk(ast.parse(source.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in MERCHANTS_CALLS
+        if (isinstance(node, ast.Call) and ast.unparse(node.func) in MERCHANTS_CALLS)
+        or (isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in MERCHANTS_DEFINITIONS)
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
 
