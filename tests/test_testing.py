@@ -24,8 +24,14 @@ from django.views.decorators.csrf import csrf_exempt
 
 from snipcart_checkout.sandbox.core.faults import FAULTS, PLACES
 from snipcart_checkout.snipcart import PaymentSession, read_json
-from snipcart_checkout.testing import Line, StandIn, StandInSession, ask_for_methods, ask_for_refund
-from snipcart_checkout.testing.checkout_settings import CheckoutSettings
+from snipcart_checkout.testing import (
+    CheckoutSettings,
+    Line,
+    StandIn,
+    StandInSession,
+    ask_for_methods,
+    ask_for_refund,
+)
 
 PUBLIC = "public/custom-payment-gateway"
 
@@ -590,6 +596,14 @@ class TestCheckoutSettings:
         with pytest.raises(ValueError, match="name the store"):
             checkout_settings.store(MODE="test")
         assert checkout_settings.store("second", MODE="test")["STORES"]["second"] == {"MODE": "test"}
+
+    def test_a_store_is_added_that_is_like_another(self, checkout_settings: CheckoutSettings) -> None:
+        usual = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]
+        stores = checkout_settings.store("second", like="live", mode="test", methods={"other": {}})["STORES"]
+        assert stores["live"] == usual
+        assert stores["second"] == {**usual, "MODE": "test", "METHODS": {**usual["METHODS"], "other": {}}}
+        with pytest.raises(KeyError):
+            checkout_settings.store("third", like="nowhere")
 
     @pytest.mark.parametrize("_time", [1, 2])
     def test_afterwards_all_is_as_it_was(self, checkout_settings: CheckoutSettings, _time: int) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 
 from snipcart_checkout.sandbox.core.bodies import Address, Line
+from snipcart_checkout.testing.checkout_settings import CheckoutSettings
 from snipcart_checkout.testing.sessions import StandInSession
 from snipcart_checkout.testing.stand_in import Call, StandIn
 from snipcart_checkout.testing.webhooks import ask_for_methods, ask_for_refund
@@ -29,6 +30,7 @@ with contextlib.suppress(ModuleNotFoundError):  # unittest needs no pytest
 __all__ = [
     "Address",
     "Call",
+    "CheckoutSettings",
     "Line",
     "StandIn",
     "StandInSession",

@@ -11,6 +11,7 @@ class CheckoutSettings:
 
         checkout_settings(PUBLIC_URL="https://pay.example")
         checkout_settings.store("live", REQUIRE_REFUND_TOKEN=True)
+        checkout_settings.store("test", like="live", MODE="test")
         checkout_settings.method("acme_card", CURRENCIES=["EUR"])
         checkout_settings.set("STORES.live.METHODS", {"acme_card": {...}})
         checkout_settings.remove("STORES.live.STORE_SECRET_KEY")
@@ -28,9 +29,13 @@ class CheckoutSettings:
         """Change settings by their names, in any case: ``stores={"live": {"MODE": "test"}}``."""
         return self._save(_merged(self._read(), _upper(changes)))
 
-    def store(self, name: str | None = None, /, **changes: Any) -> dict[str, Any]:
-        """Change settings of a store; the name may be left out when there is one."""
-        return self(STORES={name or self._only_store(): _upper(changes)})
+    def store(self, name: str | None = None, /, *, like: str = "", **changes: Any) -> dict[str, Any]:
+        """Change settings of a store; the name may be left out when there is one.
+
+        With ``like`` a store is added that has the settings of another, and these changes.
+        """
+        usual = self._read()["STORES"][like] if like else {}
+        return self(STORES={name or self._only_store(): _merged(usual, _upper(changes))})
 
     def method(self, name: str, /, *, store: str | None = None, **changes: Any) -> dict[str, Any]:
         """Change settings of a payment method, or add the method."""
