@@ -29,6 +29,7 @@ from snipcart_checkout.backends.dummy import DummyBackend, DummyForm, DummyTimeo
 from snipcart_checkout.backends.manual import ManualBackend
 from snipcart_checkout.conf import Method, Store, get_store
 from snipcart_checkout.snipcart.money import UnpayableAmount
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.backends import AcmeBackend
 
 if TYPE_CHECKING:
@@ -152,9 +153,11 @@ class TestDummyBackend:
         with pytest.raises(ImproperlyConfigured, match="DummyBackend takes no money"):
             DummyBackend(store="live", method="dummy", options={})
 
-    def test_it_refuses_a_store_that_is_called_test_but_is_live(self, settings: Settings) -> None:
+    def test_it_refuses_a_store_that_is_called_test_but_is_live(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.DEBUG = False
-        settings.SNIPCART_CHECKOUT = {"STORES": {"test": {"MODE": "live"}}}
+        checkout_settings.store("test", MODE="live")
         with pytest.raises(ImproperlyConfigured):
             DummyBackend(store="test", method="dummy", options={})
 
@@ -163,9 +166,11 @@ class TestDummyBackend:
         with pytest.raises(ImproperlyConfigured):
             DummyBackend(store="trial", method="dummy", options={})
 
-    def test_it_works_in_a_test_store_with_debug_off(self, settings: Settings) -> None:
+    def test_it_works_in_a_test_store_with_debug_off(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.DEBUG = False
-        settings.SNIPCART_CHECKOUT = {"STORES": {"trial": {"MODE": "test"}}}
+        checkout_settings.store("trial", MODE="test")
         backend = DummyBackend(store="trial", method="dummy", options={})
         assert isinstance(backend.charge(charge()), Paid)
 
@@ -240,14 +245,16 @@ class TestManualBackend:
 
     @pytest.mark.parametrize("iban", SAMPLE_IBANS)
     def test_an_account_of_the_documentation_is_an_error_in_a_live_store(
-        self, settings: Settings, iban: str
+        self, checkout_settings: CheckoutSettings, iban: str
     ) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {}, "trial": {"MODE": "test"}}}
+        checkout_settings.store("trial", MODE="test")
         assert ids(manual(IBAN=f"{iban[:4].lower()} {iban[4:]}")) == ["snipcart_checkout.E217"]
         assert ids(ManualBackend(store="trial", method="transfer", options={"IBAN": iban})) == []
 
-    def test_an_example_is_good_enough_where_snipcart_is_a_stand_in_too(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {}}, "API_URL": "http://127.0.0.1:8000/sandbox/api"}
+    def test_an_example_is_good_enough_where_snipcart_is_a_stand_in_too(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(API_URL="http://127.0.0.1:8000/sandbox/api")
         iban = SAMPLE_IBANS[0]
         assert ids(manual(IBAN=iban)) == ["snipcart_checkout.E217"]
         settings.DEBUG = True
@@ -398,10 +405,10 @@ class TestAmounts:
 
 
 class TestDefaults:
-    def test_a_backend_knows_the_half_that_it_works_in(self, settings: Settings) -> None:
-        stores = {"trial": {"MODE": "test"}, "live": {}}
-        settings.SNIPCART_CHECKOUT = {"STORES": stores}
-        modes = [AcmeBackend(store=name, method="m", options={}).is_test for name in (*stores, "none")]
+    def test_a_backend_knows_the_half_that_it_works_in(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store("trial", MODE="test")
+        stores = ("trial", "live", "none")
+        modes = [AcmeBackend(store=store, method="m", options={}).is_test for store in stores]
         assert modes == [True, False, False]
 
     def test_what_a_backend_does_not_claim_it_does_not_do(self) -> None:

@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from snipcart_checkout.backends.btcpay import BTCPayBackend
 from snipcart_checkout.backends.btcpay.api import BTCPayOutcomeUnknown
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.btcpay_charges import OPTIONS, backend, left
 from tests.support.btcpay_server import STORE_ID, BTCPayServer
 
@@ -74,11 +75,10 @@ class TestCheck:
 
     @pytest.mark.parametrize("mode, expected", [("live", []), ("test", ["E265"])])
     def test_one_store_at_btcpay_for_both_modes_is_an_error(
-        self, settings: Any, mode: str, expected: list[str]
+        self, checkout_settings: CheckoutSettings, mode: str, expected: list[str]
     ) -> None:
         method = {"BACKEND": BACKEND, "NAME": "Bitcoin", "OPTIONS": {**OPTIONS, "URL": OPTIONS["URL"] + "/"}}
-        other = {"MODE": mode, "METHODS": {"bitcoin": method}}
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "other": other}}
+        checkout_settings.store("other", MODE=mode, METHODS={"bitcoin": method})
         assert self.ids() == expected
 
 
@@ -135,9 +135,11 @@ class TestPing:
         with pytest.raises(ImproperlyConfigured, match="test coins"):
             backend().ping()
 
-    def test_real_coins_in_a_test_store_are_told(self, btcpay: BTCPayServer, settings: Any) -> None:
+    def test_real_coins_in_a_test_store_are_told(
+        self, btcpay: BTCPayServer, checkout_settings: CheckoutSettings
+    ) -> None:
         left()
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "test"}}}
+        checkout_settings.store(MODE="test")
         with pytest.raises(ImproperlyConfigured, match="real coins"):
             backend().ping()
         btcpay.address = "bcrt1qabc"

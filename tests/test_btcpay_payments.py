@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
 
 from snipcart_checkout.models import Payment
-from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund
 from tests.support.btcpay_charges import OPTIONS
 from tests.support.shoppers import fields_of
 
@@ -23,17 +22,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _store(settings: Any, snipcart: StandIn) -> None:
+def _store(checkout_settings: CheckoutSettings, snipcart: StandIn) -> None:
     """BTCPay Server is the store's only method."""
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    checkout["STORES"]["live"]["METHODS"] = {
-        "shop_bitcoin": {
-            "BACKEND": "snipcart_checkout.backends.btcpay.BTCPayBackend",
-            "NAME": "Bitcoin",
-            "OPTIONS": OPTIONS,
-        }
-    }
-    settings.SNIPCART_CHECKOUT = checkout
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
+    checkout_settings.method(
+        "shop_bitcoin",
+        BACKEND="snipcart_checkout.backends.btcpay.BTCPayBackend",
+        NAME="Bitcoin",
+        OPTIONS=OPTIONS,
+    )
 
 
 def leave(client: Client, session: StandInSession) -> Payment:

@@ -18,7 +18,7 @@ from snipcart_checkout.backends.http import ProviderUnavailable
 from snipcart_checkout.backends.lyra.api import LyraOutcomeUnknown
 from snipcart_checkout.backends.lyra.outcomes import PAID, RUNNING, STATUSES, UNPAID
 from snipcart_checkout.services import get_payment_session
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.lyra_account import LIVE_PASSWORD, PAGE, TEST_PASSWORD, LyraAccount
 from tests.support.lyra_charges import (
     NOTIFICATION_URL,
@@ -483,11 +483,10 @@ class TestLookup:
 
 
 class TestModes:
-    def store_is(self, mode: str, settings: Any) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": mode}}}
-
-    def test_a_test_store_pays_with_its_own_password(self, lyra: LyraAccount, settings: Any) -> None:
-        self.store_is("test", settings)
+    def test_a_test_store_pays_with_its_own_password(
+        self, lyra: LyraAccount, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.store(MODE="test")
         assert isinstance(backend(PASSWORD=TEST_PASSWORD).charge(charge()), Redirect)
         assert backend(PASSWORD=LIVE_PASSWORD).charge(charge()) == Declined("declined")
 

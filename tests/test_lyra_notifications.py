@@ -10,6 +10,7 @@ import pytest
 
 from snipcart_checkout.backends.base import Notification
 from snipcart_checkout.exceptions import NotificationRefused
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.lyra_account import FORM, HMAC_KEY, LIVE_PASSWORD, TEST_PASSWORD, notification
 from tests.support.lyra_charges import backend
 
@@ -159,8 +160,8 @@ class TestForged:
         with pytest.raises(NotificationRefused):
             backend(HMAC_KEY=key).read_notification({}, body)
 
-    def test_a_test_store_believes_only_its_own_password(self, settings: Any) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "test"}}}
+    def test_a_test_store_believes_only_its_own_password(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store(MODE="test")
         reference = uuid4()
         built = backend(PASSWORD=TEST_PASSWORD)
         genuine = notification(reference, key=TEST_PASSWORD, mode="TEST")

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from snipcart_checkout.backends.lyra.checks import OPTIONS as NAMES
 from snipcart_checkout.backends.lyra.platforms import PLATFORMS
 from snipcart_checkout.conf.links import to_origin
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.lyra_account import HMAC_KEY, LIVE_PASSWORD, TEST_PASSWORD, LyraAccount
 from tests.support.lyra_charges import OPTIONS, backend
 
@@ -81,13 +82,17 @@ class TestCheck:
         assert ids(PASSWORD=password) == ["E255"]
 
     @pytest.mark.parametrize("store, password", [("live", TEST_PASSWORD), ("trial", LIVE_PASSWORD)])
-    def test_a_password_of_the_other_mode_is_an_error(self, settings: Any, store: str, password: str) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "trial": {"MODE": "test"}}}
+    def test_a_password_of_the_other_mode_is_an_error(
+        self, checkout_settings: CheckoutSettings, store: str, password: str
+    ) -> None:
+        checkout_settings.store("trial", MODE="test")
         assert ids(store, PASSWORD=password) == ["E256"]
 
     @pytest.mark.parametrize("store, password", [("live", LIVE_PASSWORD), ("trial", TEST_PASSWORD)])
-    def test_one_of_the_stores_own_mode_is_none(self, settings: Any, store: str, password: str) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "trial": {"MODE": "test"}}}
+    def test_one_of_the_stores_own_mode_is_none(
+        self, checkout_settings: CheckoutSettings, store: str, password: str
+    ) -> None:
+        checkout_settings.store("trial", MODE="test")
         assert ids(store, PASSWORD=password) == []
 
     @pytest.mark.parametrize("key", [None, ""])

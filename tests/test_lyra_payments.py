@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from snipcart_checkout.backends.base import Charge, Redirect
 from snipcart_checkout.backends.lyra import LyraBackend
 from snipcart_checkout.models import Payment
 from snipcart_checkout.services import settle
-from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund
 from snipcart_checkout.testing.backends import BackendContract
 from tests.support.lyra_account import FORM, PAGE, TEST_PASSWORD, LyraAccount, notification
 from tests.support.lyra_charges import OPTIONS
@@ -76,17 +75,12 @@ class TestLyraBackendAfterTheCapture(LyraContract):
 
 
 @pytest.fixture
-def shop(settings: Any, snipcart: StandIn, db: None) -> Iterator[LyraAccount]:
+def shop(checkout_settings: CheckoutSettings, snipcart: StandIn, db: None) -> Iterator[LyraAccount]:
     """A shop of Lyra's behind the store's only method."""
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    checkout["STORES"]["live"]["METHODS"] = {
-        "shop_card": {
-            "BACKEND": "snipcart_checkout.backends.lyra.LyraBackend",
-            "NAME": "Card",
-            "OPTIONS": OPTIONS,
-        }
-    }
-    settings.SNIPCART_CHECKOUT = checkout
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
+    checkout_settings.method(
+        "shop_card", BACKEND="snipcart_checkout.backends.lyra.LyraBackend", NAME="Card", OPTIONS=OPTIONS
+    )
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.add_passthru("http://127.0.0.1")  # Snipcart's stand-in
         yield LyraAccount(mock)

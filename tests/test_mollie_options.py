@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from snipcart_checkout.backends.http import ProviderUnavailable
 from snipcart_checkout.backends.mollie import MollieBackend
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.mollie_account import LIVE_KEY, PROFILE, TEST_KEY, MollieAccount
 from tests.support.mollie_charges import account, backend
 
@@ -19,11 +19,9 @@ __all__ = ["account"]
 
 
 @pytest.fixture
-def in_test_mode(settings: Any) -> None:
+def in_test_mode(checkout_settings: CheckoutSettings) -> None:
     """The store is Snipcart's test half."""
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    checkout["STORES"]["live"]["MODE"] = "test"
-    settings.SNIPCART_CHECKOUT = checkout
+    checkout_settings.store(MODE="test")
 
 
 def ids(**options: Any) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
@@ -12,7 +11,7 @@ from django.test import Client
 
 from snipcart_checkout.models import Payment
 from snipcart_checkout.services import settle
-from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund
 from tests.support.mollie_account import LIVE_KEY, MollieAccount
 from tests.support.shoppers import fields_of
 
@@ -23,17 +22,15 @@ PAGE = "/checkout/live/methods/shop_card/"
 
 
 @pytest.fixture
-def account(settings: Any, snipcart: StandIn, db: None) -> Iterator[MollieAccount]:
+def account(checkout_settings: CheckoutSettings, snipcart: StandIn, db: None) -> Iterator[MollieAccount]:
     """A Mollie account behind the store's only method."""
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    checkout["STORES"]["live"]["METHODS"] = {
-        "shop_card": {
-            "BACKEND": "snipcart_checkout.backends.mollie.MollieBackend",
-            "NAME": "Card",
-            "OPTIONS": {"API_KEY": LIVE_KEY},
-        }
-    }
-    settings.SNIPCART_CHECKOUT = checkout
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
+    checkout_settings.method(
+        "shop_card",
+        BACKEND="snipcart_checkout.backends.mollie.MollieBackend",
+        NAME="Card",
+        OPTIONS={"API_KEY": LIVE_KEY},
+    )
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.add_passthru("http://127.0.0.1")  # Snipcart's stand-in
         yield MollieAccount(mock)

@@ -16,6 +16,7 @@ from snipcart_checkout.backends.paypal import tokens
 from snipcart_checkout.backends.paypal.api import PayPalOutcomeUnknown
 from snipcart_checkout.backends.paypal.orders import to_locale
 from snipcart_checkout.backends.paypal.outcomes import CAPTURE_DECLINES
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.paypal_account import CLIENT_ID, CLIENT_SECRET, PayPalAccount
 from tests.support.paypal_charges import (
     RETURN_URL,
@@ -112,8 +113,10 @@ class TestCharge:
         assert to_locale(language) == locale
 
     @pytest.mark.parametrize("store, page", [("live", "www.paypal.com"), ("trial", "www.sandbox.paypal.com")])
-    def test_the_store_decides_between_live_and_sandbox(self, settings: Any, store: str, page: str) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "trial": {"MODE": "test"}}}
+    def test_the_store_decides_between_live_and_sandbox(
+        self, checkout_settings: CheckoutSettings, store: str, page: str
+    ) -> None:
+        checkout_settings.store("trial", MODE="test")
         assert backend(store).redirect_origins == (f"https://{page}",)
 
     def test_a_repeat_leads_to_the_same_order(self, account: PayPalAccount) -> None:

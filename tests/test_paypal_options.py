@@ -14,6 +14,7 @@ from snipcart_checkout.backends.paypal import PayPalBackend, tokens
 from snipcart_checkout.backends.paypal.checks import OPTIONS as OPTION_NAMES
 from snipcart_checkout.backends.paypal.notifications import EVENTS
 from snipcart_checkout.backends.paypal.outcomes import CAPTURE_VALUES, ORDER_STATES
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.paypal_account import CLIENT_SECRET, SANDBOX, PayPalAccount
 from tests.support.paypal_charges import OPTIONS, account, backend, charge
 
@@ -21,8 +22,8 @@ __all__ = ["account"]
 
 
 @pytest.fixture
-def two_stores(settings: Any) -> None:
-    settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "trial": {"MODE": "test"}}}
+def two_stores(checkout_settings: CheckoutSettings) -> None:
+    checkout_settings.store("trial", MODE="test")
 
 
 class TestCheck:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -16,7 +15,7 @@ from snipcart_checkout.backends.base import Charge, Redirect, RefundRequest
 from snipcart_checkout.backends.paypal import PayPalBackend, tokens
 from snipcart_checkout.models import Payment
 from snipcart_checkout.services import settle
-from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund
 from snipcart_checkout.testing.backends import BackendContract
 from tests.support.paypal_account import PayPalAccount, event
 from tests.support.paypal_charges import OPTIONS
@@ -70,17 +69,15 @@ class TestPayPalBackend(BackendContract):
 
 
 @pytest.fixture
-def account(settings: Any, snipcart: StandIn, db: None) -> Iterator[PayPalAccount]:
+def account(checkout_settings: CheckoutSettings, snipcart: StandIn, db: None) -> Iterator[PayPalAccount]:
     """A PayPal account behind the store's only method."""
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    checkout["STORES"]["live"]["METHODS"] = {
-        "shop_wallet": {
-            "BACKEND": "snipcart_checkout.backends.paypal.PayPalBackend",
-            "NAME": "PayPal",
-            "OPTIONS": OPTIONS,
-        }
-    }
-    settings.SNIPCART_CHECKOUT = checkout
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
+    checkout_settings.method(
+        "shop_wallet",
+        BACKEND="snipcart_checkout.backends.paypal.PayPalBackend",
+        NAME="PayPal",
+        OPTIONS=OPTIONS,
+    )
     tokens.drop_all_tokens()
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.add_passthru("http://127.0.0.1")  # Snipcart's stand-in

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from snipcart_checkout.models import Payment
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.shoppers import fields_of
 from tests.support.written_backend import acme
 
@@ -84,6 +83,7 @@ def test_an_order_is_paid_at_the_stand_in(
     client: Client,
     snipcart: StandIn,
     settings: Any,
+    checkout_settings: CheckoutSettings,
     choice: str,
     state: str,
 ) -> None:
@@ -91,10 +91,8 @@ def test_an_order_is_paid_at_the_stand_in(
     stand_in.server.start()
     settings.DEBUG = True
     options = {"SECRET_KEY": acme[1].SECRET_KEY, "SIGNING_SECRET": "s", "API_URL": stand_in.server.url}
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    method = {"BACKEND": "acme.AcmeBackend", "NAME": "Acme", "OPTIONS": options}
-    checkout["STORES"]["live"]["METHODS"] = {"shop_acme": method}
-    settings.SNIPCART_CHECKOUT = checkout
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
+    checkout_settings.method("shop_acme", BACKEND="acme.AcmeBackend", NAME="Acme", OPTIONS=options)
     session, path = snipcart.session(), "/checkout/live/methods/shop_acme/"
     client.post(path, fields_of(client.get(path, {"publicToken": session.public_token})))
     payment = Payment.objects.get()

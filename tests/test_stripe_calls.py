@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 import stripe
@@ -15,6 +14,7 @@ import stripe
 from snipcart_checkout.backends.http import provider_slot
 from snipcart_checkout.backends.stripe.api import API_VERSION, StripeHttpClient, StripeOutcomeUnknown
 from snipcart_checkout.snipcart.transport import time_budget
+from snipcart_checkout.testing import CheckoutSettings
 from snipcart_checkout.testing.server import Reply, Request, Server, Wire
 from tests.support.stripe_account import LIVE_KEY, StripeAccount
 from tests.support.stripe_charges import backend, charge, left, paid, refund_of
@@ -73,9 +73,9 @@ class TestNetwork:
         assert {headers["Stripe-Version"] for headers in account.headers} == {API_VERSION}
 
     def test_without_a_place_under_the_cap_nothing_is_sent(
-        self, account: StripeAccount, settings: Any
+        self, account: StripeAccount, checkout_settings: CheckoutSettings
     ) -> None:
-        settings.SNIPCART_CHECKOUT = {"MAX_CALLS_IN_FLIGHT": 1}
+        checkout_settings(MAX_CALLS_IN_FLIGHT=1)
         with (
             provider_slot("live", "card"),
             ThreadPoolExecutor(1) as threads,

@@ -12,6 +12,7 @@ import requests
 from django.core.exceptions import ImproperlyConfigured
 
 from snipcart_checkout.backends.stripe import StripeBackend
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.stripe_account import LIVE_KEY, SIGNING_SECRET, TEST_KEY, StripeAccount
 from tests.support.stripe_charges import backend
 
@@ -42,13 +43,17 @@ class TestCheck:
         assert self.ids(SECRET_KEY=key) == ["E221"]
 
     @pytest.mark.parametrize("store, key", [("live", TEST_KEY), ("trial", LIVE_KEY)])
-    def test_a_key_of_the_other_half_is_an_error(self, settings: Any, store: str, key: str) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "trial": {"MODE": "test"}}}
+    def test_a_key_of_the_other_half_is_an_error(
+        self, checkout_settings: CheckoutSettings, store: str, key: str
+    ) -> None:
+        checkout_settings.store("trial", MODE="test")
         assert self.ids(store, SECRET_KEY=key) == ["E222"]
 
     @pytest.mark.parametrize("store, key", [("live", LIVE_KEY), ("trial", TEST_KEY)])
-    def test_a_key_of_the_stores_own_half_is_none(self, settings: Any, store: str, key: str) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": {"MODE": "live"}, "trial": {"MODE": "test"}}}
+    def test_a_key_of_the_stores_own_half_is_none(
+        self, checkout_settings: CheckoutSettings, store: str, key: str
+    ) -> None:
+        checkout_settings.store("trial", MODE="test")
         assert self.ids(store, SECRET_KEY=key) == []
 
     def test_an_empty_entry_among_signing_secrets_is_none(self) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -15,7 +14,7 @@ from snipcart_checkout.backends.base import Charge, Redirect, RefundRequest
 from snipcart_checkout.backends.stripe import StripeBackend
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services import settle
-from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund
 from snipcart_checkout.testing.backends import BackendContract
 from tests.support.shoppers import fields_of
 from tests.support.stripe_account import (
@@ -80,17 +79,12 @@ class TestStripeBackend(BackendContract):
 
 
 @pytest.fixture
-def account(settings: Any, snipcart: StandIn, db: None) -> Iterator[StripeAccount]:
+def account(checkout_settings: CheckoutSettings, snipcart: StandIn, db: None) -> Iterator[StripeAccount]:
     """A Stripe account behind the store's only method."""
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    checkout["STORES"]["live"]["METHODS"] = {
-        "shop_card": {
-            "BACKEND": "snipcart_checkout.backends.stripe.StripeBackend",
-            "NAME": "Card",
-            "OPTIONS": OPTIONS,
-        }
-    }
-    settings.SNIPCART_CHECKOUT = checkout
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
+    checkout_settings.method(
+        "shop_card", BACKEND="snipcart_checkout.backends.stripe.StripeBackend", NAME="Card", OPTIONS=OPTIONS
+    )
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.add_passthru("http://127.0.0.1")  # Snipcart's stand-in
         yield StripeAccount(mock)
