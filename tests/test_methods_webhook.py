@@ -276,6 +276,12 @@ def test_an_unreadable_body_is_refused_before_anybody_is_asked(
     assert snipcart.calls == []
 
 
+def test_a_request_of_neither_type_nor_body_is_unreadable(client: Client, snipcart: StandIn) -> None:
+    assert client.generic("POST", URL, b"", content_type="").status_code == 400
+    assert client.generic("POST", URL, b"{}", content_type="").status_code == 415
+    assert snipcart.calls == []
+
+
 def test_only_small_json_posts_to_known_stores_are_taken(client: Client, snipcart: StandIn) -> None:
     json_type = "application/json"
     assert client.get(URL).status_code == 405
@@ -295,7 +301,8 @@ def test_no_cookie_is_set_and_nothing_may_be_cached(snipcart: StandIn) -> None:
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["X-Robots-Tag"] == "noindex"
     assert answer["Content-Type"] == "application/json"
-    assert answer["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    policy = "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    assert answer["Content-Security-Policy"] == policy
 
 
 @pytest.mark.django_db

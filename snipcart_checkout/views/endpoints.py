@@ -124,7 +124,7 @@ class Endpoint(View):
 
     def policy(self) -> str:
         """Return the Content-Security-Policy."""
-        return "default-src 'none'; frame-ancestors 'none'"
+        return "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 
     def render(self, response: HttpResponseBase) -> HttpResponseBase:
         """Render now what Django would render outside of our reach."""

@@ -45,7 +45,7 @@ class Webhook(Endpoint, ABC):
     takes_json_only: ClassVar[bool] = True
 
     def post(self, request: HttpRequest, store: str, **kwargs: str) -> HttpResponseBase:
-        if self.takes_json_only and request.content_type != "application/json":
+        if self.takes_json_only and not _is_json(request):
             return self.refuse(Refusal.NOT_JSON)
         try:
             body = self.read_body(self.max_body)
@@ -181,3 +181,9 @@ class NotificationWebhook(Webhook):
         if not stored:
             return self.refuse(Refusal.NOT_LOOKED_UP)
         return HttpResponse(status=204)
+
+
+def _is_json(request: HttpRequest) -> bool:
+    # Who sends no body often names no type either; what is wrong then is the body.
+    has_nothing = not request.content_type and request.META.get("CONTENT_LENGTH") in {None, "", "0"}
+    return has_nothing or request.content_type == "application/json"
