@@ -218,12 +218,22 @@ def test_the_log_names_the_line_that_raised_and_not_its_words(
     assert "in charge" not in caplog.text
 
 
-def test_in_debug_mode_the_log_shows_how_the_call_came_there(
-    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture, settings: Any
+def test_in_debug_mode_the_log_has_the_traceback_without_its_words(
+    snipcart: StandIn,
+    provider: Provider,
+    caplog: pytest.LogCaptureFixture,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def charge(self: ScriptedBackend, charge: Charge) -> Any:
+        raise RuntimeError(f"card {4242}")
+
     settings.DEBUG = True
-    provider.script(before="raise")
+    monkeypatch.setattr(ScriptedBackend, "charge", charge)
 
     pay(snipcart)
 
-    assert "in charge" in caplog.text
+    traceback = next(message for message in caplog.messages if message.startswith("Traceback (most recent"))
+    assert ", in charge\n" in traceback
+    assert traceback.endswith("\nRuntimeError")
+    assert "card 4242" not in caplog.text

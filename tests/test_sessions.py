@@ -212,6 +212,14 @@ class TestTheWayBack:
         with pytest.raises(TokenRefused):
             get_payment_session(session.public_token)
 
+    @pytest.mark.parametrize("sent", [7, True, {"href": "https://shop.example/"}, ["https://shop.example/"]])
+    def test_that_is_no_text_means_another_shop(self, snipcart: StandIn, sent: object) -> None:
+        session = snipcart.session()
+        session.document = {"paymentAuthorizationRedirectUrl": sent}
+
+        with pytest.raises(TokenRefused):
+            get_payment_session(session.public_token)
+
     @pytest.mark.parametrize(
         "sent, described",
         [

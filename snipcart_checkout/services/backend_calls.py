@@ -170,7 +170,8 @@ def describe_place(error: Exception) -> str:
     """Return the file and line where an exception was raised; its text and variables may hold secrets."""
     frames = traceback.extract_tb(error.__traceback__)
     if django_settings.DEBUG:
-        log(logging.WARNING, "%s", "".join(traceback.format_list(frames)))
+        calls = "".join(traceback.format_list(frames))
+        log(logging.WARNING, "Traceback (most recent call last):\n%s%s", calls, type(error).__name__)
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
 
 

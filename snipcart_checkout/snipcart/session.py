@@ -162,6 +162,12 @@ def _sum(items: Iterable[Item]) -> Decimal:
     return sum([item.amount for item in items if item.amount], Decimal())
 
 
+def _way_back(fields: Fields) -> str:
+    name = "paymentauthorizationredirecturl"
+    # What is there and no text is a way back that leads to none of our shops.
+    return fields.link(name) if isinstance(fields.get(name), str | None) else "//(not a text)"
+
+
 def _payable(fields: Fields) -> tuple[int, str]:
     amount, currency = fields.get("amount"), fields.get("currency")
     if isinstance(amount, bool) or not isinstance(amount, (int, Decimal)) or not isinstance(currency, str):
@@ -201,6 +207,6 @@ class PaymentSession:
         return cls(
             id=identifier,
             invoice=Invoice.from_json(fields.get("invoice")),
-            return_url=fields.link("paymentauthorizationredirecturl"),
+            return_url=_way_back(fields),
             payment_method=fields.text("paymentmethod", MAX_ID),
         )
