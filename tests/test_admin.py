@@ -31,7 +31,7 @@ from snipcart_checkout.services.outcomes import look_up_payment
 from snipcart_checkout.services.refunds import refund_payment
 from snipcart_checkout.snipcart.money import UnpayableAmount
 from snipcart_checkout.snipcart.transport import seconds_left
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
 from tests.support.desk import (
     EXPORT,
@@ -55,7 +55,6 @@ from tests.support.ledger import (
     provider,
     refused_by_snipcart,
     unknown_refund,
-    use_provider,
 )
 from tests.support.ledger_invariants import let_time_pass
 from tests.test_views import fields_of, to_text
@@ -140,9 +139,7 @@ def test_events_have_no_page_of_their_own() -> None:
     assert not admin.site.is_registered(Event)
 
 
-def test_nothing_secret_is_on_any_page(
-    provider: Provider, snipcart: StandIn, boss: Client, settings: Any
-) -> None:
+def test_nothing_secret_is_on_any_page(provider: Provider, snipcart: StandIn, boss: Client) -> None:
     provider.script(charge="redirect")
     session = snipcart.session()
     store = services_store()
@@ -392,15 +389,13 @@ def test_the_list_leads_to_the_payments_that_need_a_person(
 
 
 def test_the_list_has_no_column_that_says_the_same_in_every_row(
-    provider: Provider, snipcart: StandIn, boss: Client, settings: Any
+    provider: Provider, snipcart: StandIn, boss: Client, checkout_settings: CheckoutSettings
 ) -> None:
     pay(snipcart)
     assert {"store", "method_name"}.isdisjoint(boss.get(LIST).context["cl"].list_display)
 
-    site = settings.SNIPCART_CHECKOUT
-    live = site["STORES"]["live"]
-    both = {**live, "METHODS": {**live["METHODS"], "cash": live["METHODS"]["acme_card"]}}
-    settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": both, "test": both}}
+    checkout_settings.method("cash", like="acme_card")
+    checkout_settings.store("test", like="live")
     assert {"store", "method_name"} <= set(boss.get(LIST).context["cl"].list_display)
 
 
@@ -754,14 +749,14 @@ def test_staff_learn_when_snipcart_could_not_be_notified(
 
 
 def test_staff_are_warned_before_they_overrule_a_provider_that_reports_by_itself(
-    provider: Provider, snipcart: StandIn, staff: Staff, settings: Any
+    provider: Provider, snipcart: StandIn, staff: Staff, checkout_settings: CheckoutSettings
 ) -> None:
     client = staff("settle_payment")
     payment = await_money(provider, snipcart)
     warning = "The provider will report the outcome by itself."
 
     assert warning in to_text(open_page(client, "mark_received", payment))
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     assert warning not in to_text(open_page(client, "mark_received", payment))
 
 
@@ -968,10 +963,10 @@ def test_a_refund_that_was_not_made_is_reported_as_such(
 
 
 def test_a_method_that_cannot_refund_offers_no_refund(
-    provider: Provider, snipcart: StandIn, staff: Staff, settings: Any
+    provider: Provider, snipcart: StandIn, staff: Staff, checkout_settings: CheckoutSettings
 ) -> None:
     payment = pay(snipcart)
-    use_provider(settings, provider.directory, supports_refund=False)
+    checkout_settings.method("acme_card", OPTIONS={"supports_refund": False})
 
     client = staff("refund_payment")
 

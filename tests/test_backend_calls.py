@@ -13,7 +13,7 @@ from snipcart_checkout import services
 from snipcart_checkout.backends.base import Charge, RefundRequest
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services.backend_calls import can_look_up
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider, ScriptedBackend
 from tests.support.ledger import (
     agree,
@@ -21,7 +21,6 @@ from tests.support.ledger import (
     pay,
     provider,
     unknown_refund,
-    use_provider,
 )
 from tests.support.ledger_invariants import let_time_pass
 
@@ -192,9 +191,9 @@ def test_a_payment_whose_method_is_configured_no_more_cannot_be_looked_up(
 
 
 def test_a_backend_that_cannot_look_up_is_not_asked(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
 
     assert not can_look_up(pay(snipcart))
 

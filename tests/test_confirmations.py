@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection
 from django.utils import timezone
 
@@ -20,7 +19,7 @@ from snipcart_checkout.models import Confirmation, Payment
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.settlement import settle
 from snipcart_checkout.signals import confirmation_unresolved
-from snipcart_checkout.testing import StandIn, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, ask_for_refund
 from tests.support.backends import Provider
 from tests.support.ledger import before, pay, provider, story
 from tests.support.shopper import Shopper
@@ -80,11 +79,6 @@ def undelivered(snipcart: StandIn, *faults: str | int, **session: Any) -> Paymen
     for fault in faults:
         snipcart.fail("payment", fault)
     return pay(snipcart, **session)
-
-
-def impatient(settings: Any) -> None:
-    """Long enough for every answer that comes at all."""
-    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "READ_TIMEOUT": 1}
 
 
 # What is said
@@ -255,9 +249,9 @@ def test_a_repeat_is_the_same_byte_for_byte(snipcart: StandIn, provider: Provide
     [408, 425, 429, 500, 502, 503, 504, 301, 304, "redirect", "cut-before", "cut-after", "hang-after"],
 )
 def test_what_is_neither_told_nor_refused_stays_on_the_schedule(
-    snipcart: StandIn, provider: Provider, settings: Any, fault: str | int
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings, fault: str | int
 ) -> None:
-    impatient(settings)
+    checkout_settings(READ_TIMEOUT=1)
     payment = undelivered(snipcart, fault)
 
     payment.refresh_from_db()
@@ -357,9 +351,13 @@ def test_a_definite_refusal_on_the_first_clear_try_goes_to_review_with_an_alert(
 
 @pytest.mark.parametrize("unclear", ["cut-after", "hang-after", 500, 502, 504, 408, "cut-before"])
 def test_a_refusal_after_an_unclear_try_counts_as_told(
-    snipcart: StandIn, provider: Provider, settings: Any, unresolved: list[Payment], unclear: str | int
+    snipcart: StandIn,
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    unresolved: list[Payment],
+    unclear: str | int,
 ) -> None:
-    impatient(settings)
+    checkout_settings(READ_TIMEOUT=1)
     for answer in (400, 409):
         payment = undelivered(snipcart, unclear)
         snipcart.fail("payment", answer)
@@ -438,9 +436,11 @@ def test_a_process_that_died_makes_the_attempt_unclear_only_once_it_was_sending(
     assert try_again(payment).status == status
 
 
-def test_a_real_repeat_that_snipcart_refuses_counts_as_told(provider: Provider, settings: Any) -> None:
+def test_a_real_repeat_that_snipcart_refuses_counts_as_told(
+    provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
     with StandIn(accepts_repeats=False) as strict:
-        settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **strict.settings}
+        checkout_settings(**strict.settings)
         payment = undelivered(strict, "cut-after")
 
         assert try_again(payment).status == _Status.DELIVERED
@@ -489,12 +489,12 @@ def test_when_every_key_is_refused_somebody_is_told_at_once_and_once(
 
 
 def test_new_keys_deliver_what_the_old_ones_could_not(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
     snipcart.revoke("primary-key-for-tests")
     snipcart.revoke("secondary-key-for-tests")
     payment = pay(snipcart)
-    django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["API_KEYS"] = ["key-3"]
+    checkout_settings.store(API_KEYS=["key-3"])
 
     assert try_again(payment).status == _Status.DELIVERED
 
@@ -506,13 +506,16 @@ def test_a_refusal_with_the_second_key_is_definite(snipcart: StandIn, provider: 
 
 
 def test_a_store_that_is_configured_no_more_does_not_lose_the_confirmation(
-    snipcart: StandIn, provider: Provider, settings: Any, alerts: Callable[[], list[str]]
+    snipcart: StandIn,
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    alerts: Callable[[], list[str]],
 ) -> None:
     payment = undelivered(snipcart, 500)
-    stores = django_settings.SNIPCART_CHECKOUT["STORES"]
-    live = stores.pop("live")
+    live = checkout_settings()["STORES"]["live"]
+    checkout_settings.remove("STORES.live")
     try_again(payment)
-    stores["live"] = live
+    checkout_settings.store("live", **live)
     assert [alert for alert in alerts() if "store live" in alert] == [
         "store live: Snipcart refused every API key; replace them"
     ]
@@ -557,10 +560,10 @@ def test_a_2xx_that_cannot_be_read_is_told_with_a_warning_and_the_page_says_paid
     ],
 )
 def test_a_way_on_that_is_not_a_link_to_the_shop_is_not_shown(
-    provider: Provider, settings: Any, shop_url: str
+    provider: Provider, checkout_settings: CheckoutSettings, shop_url: str
 ) -> None:
     with StandIn(shop_url=shop_url) as odd:
-        settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **odd.settings}
+        checkout_settings(**odd.settings)
 
         payment = pay(odd, cart_url="https://shop.example/#/cart")
 
@@ -667,10 +670,14 @@ def test_what_another_process_is_sending_is_left_to_it(snipcart: StandIn, provid
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("other, status", [(None, _Status.DELIVERED), ("cut-after", _Status.PENDING)])
 def test_a_refusal_that_comes_after_another_process_took_over_changes_nothing(
-    provider: Provider, settings: Any, unresolved: list[Payment], other: str | None, status: str
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    unresolved: list[Payment],
+    other: str | None,
+    status: str,
 ) -> None:
     with StandIn(accepts_repeats=False) as strict:
-        settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **strict.settings}
+        checkout_settings(**strict.settings)
         # The first waits so long for its answer that its lease runs out; the second is recorded first.
         strict.before("payment", _take_over)
         if other:
@@ -733,9 +740,9 @@ def test_a_told_confirmation_is_never_sent_again(snipcart: StandIn, provider: Pr
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lease_holds_however_long_a_call_may_take(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "TOTAL_TIMEOUT": 3000}
+    checkout_settings(TOTAL_TIMEOUT=3000)
     due: list[int] = []
 
     def look() -> None:
@@ -752,9 +759,9 @@ def test_a_lease_holds_however_long_a_call_may_take(
 
 
 def test_a_lease_holds_while_the_order_is_compared_and_every_key_is_tried(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "TOTAL_TIMEOUT": 60}
+    checkout_settings(TOTAL_TIMEOUT=60)
     snipcart.fail("payment-session", 503, nth=2)
     pay(snipcart)
     began = timezone.now()

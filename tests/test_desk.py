@@ -22,7 +22,7 @@ from snipcart_checkout.admin.export import REFUND_COLUMNS, safe_cell
 from snipcart_checkout.admin.listing import LedgerPaginator, in_chunks
 from snipcart_checkout.admin.search import find_amount, find_period
 from snipcart_checkout.models import Event, Payment, Refund
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
 from tests.support.desk import (
     EXPORT,
@@ -41,7 +41,7 @@ from tests.support.desk import (
     staff,
     told,
 )
-from tests.support.ledger import in_review, pay, provider, refused_by_snipcart, unknown_refund, use_provider
+from tests.support.ledger import in_review, pay, provider, refused_by_snipcart, unknown_refund
 from tests.support.sampling import sampled
 from tests.test_views import to_text
 
@@ -278,7 +278,7 @@ def test_a_state_is_a_badge_with_a_capital_letter(boss: Client) -> None:
     assert badge in boss.get(page_of(payment)).content.decode()
 
 
-def test_a_method_is_shown_by_its_name_and_by_its_id_once_it_is_gone(boss: Client, settings: Any) -> None:
+def test_a_method_is_shown_by_its_name_and_by_its_id_once_it_is_gone(boss: Client) -> None:
     known, gone = row(), row(method="retired_card")
 
     assert "Credit card" in to_text(boss.get(page_of(known)))
@@ -584,10 +584,12 @@ def test_money_received_in_part_is_warned_of_before_the_payment_expires(
 
 
 def test_a_payment_received_in_part_is_left_to_a_person_when_its_time_is_over(
-    provider: Provider, snipcart: StandIn, staff: Staff, settings: Any
+    provider: Provider, snipcart: StandIn, staff: Staff, checkout_settings: CheckoutSettings
 ) -> None:
     client = staff("settle_payment")
-    use_provider(settings, provider.directory, can_lookup=False, expires_after=datetime.timedelta(days=1))
+    checkout_settings.method(
+        "acme_card", OPTIONS={"can_lookup": False, "expires_after": datetime.timedelta(days=1)}
+    )
     in_part, unpaid = await_money(provider, snipcart), await_money(provider, snipcart)
     act(client, "mark_received", in_part, amount="1")
     Payment.objects.update(claimed_at=timezone.now() - datetime.timedelta(days=2))
@@ -600,10 +602,10 @@ def test_a_payment_received_in_part_is_left_to_a_person_when_its_time_is_over(
 
 
 def test_the_list_shows_no_refund_for_a_method_that_cannot_refund(
-    provider: Provider, snipcart: StandIn, staff: Staff, settings: Any
+    provider: Provider, snipcart: StandIn, staff: Staff, checkout_settings: CheckoutSettings
 ) -> None:
     payment = pay(snipcart)
-    use_provider(settings, provider.directory, supports_refund=False)
+    checkout_settings.method("acme_card", OPTIONS={"supports_refund": False})
 
     assert "act/refund/" not in staff("refund_payment").get(page_of(payment)).content.decode()
 

@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +17,11 @@ from snipcart_checkout.models import Event, Payment, Refund
 from snipcart_checkout.services.audit import PROVIDER
 from snipcart_checkout.services.refunds import look_up_refund
 from snipcart_checkout.signals import payment_refunded
-from snipcart_checkout.testing import StandIn, StandInSession, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund
 from tests.support import shoppers
 from tests.support.backends import Provider
 from tests.support.desk import act, boss, open_page, page_of, press, staff, told
-from tests.support.ledger import history, pay, provider, use_provider
+from tests.support.ledger import history, pay, provider
 from tests.support.shop import Shop
 
 __all__ = ["boss", "provider", "staff"]
@@ -34,9 +33,9 @@ Staff = Callable[..., Client]
 
 
 @pytest.fixture
-def by_hand(provider: Provider, settings: Any, tmp_path: Path) -> Provider:
+def by_hand(provider: Provider, checkout_settings: CheckoutSettings) -> Provider:
     """A provider that cannot refund."""
-    use_provider(settings, tmp_path, supports_refund=False)
+    checkout_settings.method("acme_card", OPTIONS={"supports_refund": False})
     return provider
 
 
@@ -240,9 +239,9 @@ def test_staff_read_when_and_how_much_went_back(snipcart: StandIn, by_hand: Prov
 
 @pytest.mark.parametrize("can_refund", [True, False])
 def test_who_could_have_the_provider_refund_is_warned(
-    snipcart: StandIn, provider: Provider, settings: Any, tmp_path: Path, boss: Client, can_refund: bool
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings, boss: Client, can_refund: bool
 ) -> None:
-    use_provider(settings, tmp_path, supports_refund=can_refund)
+    checkout_settings.method("acme_card", OPTIONS={"supports_refund": can_refund})
 
     page = open_page(boss, "mark_given_back", pay(snipcart))
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import DataError, OperationalError, transaction
 from django.utils import timezone
 
@@ -19,7 +18,7 @@ from snipcart_checkout.services import attention, outcomes
 from snipcart_checkout.services.audit import SNIPCART
 from snipcart_checkout.services.decisions import Decision, without_texts
 from snipcart_checkout.services.refunds import refund_payment
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider, ScriptedBackend
 from tests.support.ledger import (
     agree,
@@ -28,7 +27,6 @@ from tests.support.ledger import (
     pay,
     provider,
     unknown_refund,
-    use_provider,
 )
 from tests.support.ledger_invariants import let_time_pass
 
@@ -189,9 +187,9 @@ def refund_by_snipcart(payment: Payment, units: int) -> Refund:
 
 
 def test_a_refund_of_a_closed_case_is_not_made_when_something_else_opens_the_case(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup_refund=True)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
     payment = pay(snipcart)
     provider.script(refund="pending")
     pending = services.refund_by_staff(payment, 300, by="ada")
@@ -282,9 +280,9 @@ def test_an_undelivered_failure_is_not_sent_before_the_payment_that_succeeded(
 
 
 def test_a_cart_that_was_paid_is_not_charged_again_by_a_machine(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     provider.script(before="raise")
     session = snipcart.session()
     first = pay(snipcart, session=session)
@@ -301,16 +299,11 @@ def test_a_cart_that_was_paid_is_not_charged_again_by_a_machine(
 
 
 def test_a_transfer_of_which_a_part_came_is_left_to_a_person_when_its_time_is_over(
-    snipcart: StandIn, settings: Any, provider: Provider
+    snipcart: StandIn, checkout_settings: CheckoutSettings, provider: Provider
 ) -> None:
-    site = django_settings.SNIPCART_CHECKOUT
-    method = {
-        "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
-        "NAME": "Transfer",
-        "OPTIONS": {"INSTRUCTIONS": "Pay", "EXPIRES_AFTER_DAYS": 14},
-    }
-    live = {**site["STORES"]["live"], "METHODS": {"acme_card": method}}
-    settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": live}}
+    manual = "snipcart_checkout.backends.manual.ManualBackend"
+    options = {"INSTRUCTIONS": "Pay", "EXPIRES_AFTER_DAYS": 14}
+    checkout_settings.set("STORES.live.METHODS.acme_card", {"BACKEND": manual, "OPTIONS": options})
     payment = pay(snipcart)
     assert services.mark_received(payment, by="ada", units=500)
     let_time_pass(timedelta(days=15))

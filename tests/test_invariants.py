@@ -682,7 +682,7 @@ def site(checkout: Mapping[str, Any], snipcart: WatchedStandIn, directory: Path)
         name: {
             "BACKEND": "tests.support.backends.ScriptedBackend",
             "NAME": name,
-            "OPTIONS": {"DIRECTORY": str(directory), "FLAGS": dict(flags)},
+            "OPTIONS": {"DIRECTORY": str(directory), **flags},
         }
         for name, flags in KINDS.items()
     }

@@ -116,9 +116,7 @@ class TestCharge:
         assert [params.get("locale") for params in lyra.asked(CREATE)] == ["ja_JP", None]
         assert len(lyra.orders) == 1
 
-    def test_the_carts_email_address_is_filled_in(
-        self, lyra: LyraAccount, snipcart: StandIn, settings: Any
-    ) -> None:
+    def test_the_carts_email_address_is_filled_in(self, lyra: LyraAccount, snipcart: StandIn) -> None:
         session = get_payment_session(snipcart.session(email="zoe@example.org").public_token, store="live")
         backend().charge(charge(session=session))
         assert lyra.asked(CREATE)[0]["customer"] == {"email": "zoe@example.org"}

@@ -14,9 +14,9 @@ from django.utils import timezone
 from snipcart_checkout import services
 from snipcart_checkout.exceptions import RefundUnknown, TransactionOpen
 from snipcart_checkout.models import Confirmation, Payment, Refund
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Crashed, Provider
-from tests.support.ledger import agree, pay, provider, use_provider
+from tests.support.ledger import agree, pay, provider
 from tests.support.ledger_invariants import let_time_pass
 from tests.support.moments import Moment
 from tests.support.undelivered import Counter
@@ -140,9 +140,7 @@ def test_an_unknown_payment_whose_money_staff_find_is_confirmed_for_the_same_ord
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
-def test_staff_can_end_a_charge_that_nothing_else_ends(
-    snipcart: StandIn, provider: Provider, settings: Any
-) -> None:
+def test_staff_can_end_a_charge_that_nothing_else_ends(snipcart: StandIn, provider: Provider) -> None:
     provider.script(before="crash")
     with pytest.raises(Crashed):
         pay(snipcart)
@@ -167,9 +165,9 @@ def unknown_refund(snipcart: StandIn, provider: Provider, **flags: Any) -> Refun
 
 
 def test_a_notification_of_a_refund_in_doubt_does_not_make_it(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup_refund=True)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
     refund = unknown_refund(snipcart, provider)
     let_time_pass(timedelta(hours=2))
     services.resolve_review(refund.payment, "closed", note="given back by hand", by="ada")
@@ -183,9 +181,9 @@ def test_a_notification_of_a_refund_in_doubt_does_not_make_it(
 
 
 def test_staff_can_end_a_refund_just_after_it_was_asked_about(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup_refund=True, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True, "repeat_is_safe": False})
     refund = unknown_refund(snipcart, provider)
     let_time_pass(LATER)
     services.settle()
@@ -196,9 +194,9 @@ def test_staff_can_end_a_refund_just_after_it_was_asked_about(
 
 
 def test_a_refund_that_fails_later_and_its_case_are_one_commit(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup_refund=True)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
     statement = concluded = 0
     while concluded < 3:  # whatever comes after those statements cannot part the two
         statement += 1
@@ -282,9 +280,9 @@ def test_an_answer_that_cannot_be_stored_is_alerted_after_an_hour(
 
 
 def test_a_provider_is_asked_once_in_two_seconds_about_a_refund_however_often_strangers_name_it(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup_refund=True)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
     provider.script(refund="pending")
     refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
     headers, body = provider.notification(refund.pk)

@@ -9,16 +9,15 @@ import uuid
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Payment
 from snipcart_checkout.signals import payment_needs_review
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import NOTIFICATION_KEY, Provider
-from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider, use_provider
+from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider
 
 __all__ = ["provider"]
 
@@ -103,9 +102,10 @@ def test_an_unknown_reference_is_heard_and_forgotten(snipcart: StandIn, provider
     assert provider.calls == []
 
 
-def test_a_payment_of_another_method_is_unknown_here(snipcart: StandIn, provider: Provider) -> None:
-    methods = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
-    methods["acme_wallet"] = {**methods["acme_card"]}
+def test_a_payment_of_another_method_is_unknown_here(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.method("acme_wallet", like="acme_card")
     payment = begin(snipcart, provider)
     provider.complete(payment.reference)
 
@@ -115,9 +115,10 @@ def test_a_payment_of_another_method_is_unknown_here(snipcart: StandIn, provider
     assert fresh(payment).state == _State.PENDING
 
 
-def test_a_payment_of_another_store_is_unknown_here(snipcart: StandIn, provider: Provider) -> None:
-    stores = django_settings.SNIPCART_CHECKOUT["STORES"]
-    stores["second"] = {**stores["live"]}
+def test_a_payment_of_another_store_is_unknown_here(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.store("second", like="live")
     payment = begin(snipcart, provider)
     provider.complete(payment.reference)
 
@@ -222,9 +223,9 @@ def test_an_answer_that_snipcart_does_not_take_is_no_reason_to_notify_again(
 
 
 def test_a_backend_that_cannot_look_up_has_nothing_to_be_asked(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     provider.script(charge="nonsense")
     payment = pay(snipcart)
 

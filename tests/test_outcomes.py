@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.utils import timezone
 
 from snipcart_checkout import services
@@ -18,9 +17,9 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import TRANSITIONS, Confirmation, Payment
 from snipcart_checkout.services.audit import PROVIDER
 from snipcart_checkout.services.outcomes import record
-from snipcart_checkout.testing import StandIn, StandInSession
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import PROVIDER_ORIGIN, Provider
-from tests.support.ledger import pay, provider, story, use_provider
+from tests.support.ledger import pay, provider, story
 from tests.support.ledger_invariants import let_time_pass
 
 __all__ = ["provider"]
@@ -254,9 +253,9 @@ def test_a_redirect_to_a_page_of_our_own_is_allowed(snipcart: StandIn, provider:
 
 
 def test_a_redirect_of_a_backend_that_cannot_look_up_is_unknown(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     provider.script(charge="redirect")
 
     assert pay(snipcart).state == _State.UNKNOWN
@@ -472,9 +471,9 @@ def test_what_may_still_turn_out_paid_keeps_its_token_for_three_days(
 
 
 def test_a_decline_that_nobody_could_take_back_keeps_no_token(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False, "repeat_is_safe": False})
     provider.script(charge="declined")
 
     payment = pay(snipcart)
@@ -484,9 +483,9 @@ def test_a_decline_that_nobody_could_take_back_keeps_no_token(
 
 
 def test_the_token_of_a_payment_left_to_a_person_is_forgotten(
-    snipcart: StandIn, provider: Provider, settings: Any
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False, "repeat_is_safe": False})
     provider.script(charge="nonsense")
     payment = pay(snipcart)
     Payment.objects.update(claimed_at="2020-01-01T00:00Z")
@@ -782,9 +781,13 @@ def test_instructions_that_are_no_text_are_none(
 @pytest.mark.parametrize("can_lookup", [True, False])
 @pytest.mark.parametrize("script", [{}, {"amount": "1.00"}, {"charge": "declined"}], ids=str)
 def test_a_form_is_forgotten_once_the_outcome_is_known(
-    snipcart: StandIn, provider: Provider, settings: Any, script: dict[str, str], can_lookup: bool
+    snipcart: StandIn,
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    script: dict[str, str],
+    can_lookup: bool,
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=can_lookup)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": can_lookup})
     provider.script(**script)
     session = snipcart.session()
     order = services.Order(**{**vars(order_of(session)), "form": {"iban": "FR76"}})
@@ -834,10 +837,10 @@ def test_a_message_of_a_provider_is_cut_after_500_characters(
 
 
 def test_a_backend_that_is_configured_no_more_leaves_the_payment_as_it_is(
-    snipcart: StandIn, provider: Provider
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
     _, payment = begin(snipcart, provider)
-    django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"] = {}
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
 
     assert come_back(payment).state == _State.PENDING
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.http import HttpRequest
@@ -20,9 +19,9 @@ from snipcart_checkout.models import Event, Payment
 from snipcart_checkout.presentation.declines import decline_text
 from snipcart_checkout.signals import payment_needs_review, payment_paid
 from snipcart_checkout.snipcart.transport import seconds_left
-from snipcart_checkout.testing import StandIn, StandInSession
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import Provider
-from tests.support.ledger import agree, full_disk, history, let_two_seconds_pass, pay, provider, use_provider
+from tests.support.ledger import agree, full_disk, history, let_two_seconds_pass, pay, provider
 from tests.support.ledger_invariants import let_time_pass
 from tests.support.shopper import METHOD_PAGE, Shopper, address_of, fields_of, words_of
 
@@ -36,13 +35,6 @@ _State = Payment.State
 @pytest.fixture
 def shopper() -> Shopper:
     return Shopper()
-
-
-def two_stores(settings: Any) -> None:
-    """The same shop twice: two accounts at Snipcart."""
-    site = django_settings.SNIPCART_CHECKOUT
-    live = site["STORES"]["live"]
-    settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": live, "second": {**live}}}
 
 
 # What the answers mean
@@ -115,11 +107,9 @@ def test_a_form_replayed_after_the_token_died_charges_nothing(
 
 
 def test_a_form_errors_page_is_200_and_nothing_is_charged(
-    shopper: Shopper, snipcart: StandIn, settings: Any, tmp_path: Any
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, tmp_path)
-    method = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
-    method["BACKEND"] = "tests.support.browser_forms.FormBackend"
+    checkout_settings.method("acme_card", BACKEND="tests.support.browser_forms.FormBackend")
 
     answer = shopper.pay(snipcart.session(), code="letters")
 
@@ -130,11 +120,14 @@ def test_a_form_errors_page_is_200_and_nothing_is_charged(
 
 @pytest.mark.parametrize("language, colon", [("en", ":"), ("fr", "\u00a0:"), ("de", ":")])
 def test_a_field_and_what_is_wrong_with_it_are_set_apart_as_the_language_does(
-    shopper: Shopper, snipcart: StandIn, settings: Any, tmp_path: Any, language: str, colon: str
+    shopper: Shopper,
+    snipcart: StandIn,
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    language: str,
+    colon: str,
 ) -> None:
-    use_provider(settings, tmp_path)
-    method = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
-    method["BACKEND"] = "tests.support.browser_forms.FormBackend"
+    checkout_settings.method("acme_card", BACKEND="tests.support.browser_forms.FormBackend")
 
     page = shopper.pay(snipcart.session(language=language), code="letters").content.decode()
 
@@ -202,10 +195,10 @@ def test_an_unknown_store_is_the_sites_own_404_and_an_unknown_method_410(
 
 
 def test_a_store_that_became_incomplete_is_503_and_nothing_is_charged(
-    shopper: Shopper, snipcart: StandIn, provider: Provider
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
     page = shopper.open(snipcart.session())
-    django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["API_KEYS"] = []
+    checkout_settings.store(API_KEYS=[])
 
     answer = shopper.press(page)
 
@@ -215,15 +208,14 @@ def test_a_store_that_became_incomplete_is_503_and_nothing_is_charged(
 
 
 def test_a_test_store_that_shares_a_key_with_a_live_one_takes_no_order_of_it(
-    shopper: Shopper, snipcart: StandIn, provider: Provider
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    stores = django_settings.SNIPCART_CHECKOUT["STORES"]
     for_nothing = {"BACKEND": "snipcart_checkout.backends.dummy.DummyBackend", "NAME": "For nothing"}
-    trial = {**stores["live"], "MODE": "test", "METHODS": {"free": for_nothing}}
     path, session = "/checkout/trial/methods/free/", snipcart.session()
-    stores["trial"] = {**trial, "API_KEYS": ["a-key-of-its-own"]}
+    own_key = {"MODE": "test", "API_KEYS": ["a-key-of-its-own"]}
+    checkout_settings.store("trial", like="live", **own_key, METHODS={"free": for_nothing})
     page = shopper.open(session, path)  # whoever has the token of a live order can open it
-    stores["trial"] = {**trial, "API_KEYS": ["another-one", *stores["live"]["API_KEYS"][-1:]]}
+    checkout_settings.store("trial", API_KEYS=["another-one", "secondary-key-for-tests"])
 
     assert shopper.press(page, path, outcome="processed").status_code == 503
     assert shopper.press(shopper.open(session, path), path, outcome="processed").status_code == 503
@@ -233,11 +225,10 @@ def test_a_test_store_that_shares_a_key_with_a_live_one_takes_no_order_of_it(
 
 
 def test_a_method_that_is_not_offered_for_the_order_is_409(
-    shopper: Shopper, snipcart: StandIn, provider: Provider
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    method = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
     page = shopper.open(snipcart.session())
-    method["CURRENCIES"] = ["USD"]
+    checkout_settings.method("acme_card", CURRENCIES=["USD"])
 
     assert shopper.press(page).status_code == 409
     assert not provider.calls
@@ -393,9 +384,9 @@ def test_a_form_of_another_session_is_not_taken_for_this_one(
 
 
 def test_the_same_session_id_in_two_stores_is_two_sessions(
-    shopper: Shopper, snipcart: StandIn, provider: Provider, settings: Any
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    two_stores(settings)
+    checkout_settings.store("second", like="live")
     session = snipcart.session()
     shopper.pay(session)
     second = "/checkout/second/methods/acme_card/"
@@ -441,10 +432,9 @@ def atomic_requests() -> Iterator[None]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("atomic_requests")
 def test_no_transaction_is_open_while_backend_snipcart_or_receivers_are_called(
-    shopper: Shopper, snipcart: StandIn, provider: Provider, settings: Any
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    method = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
-    method["BACKEND"] = "tests.support.backends.ObservantBackend"
+    checkout_settings.method("acme_card", BACKEND="tests.support.backends.ObservantBackend")
     seen: list[Any] = []
 
     def observe(**_arguments: Any) -> None:
@@ -578,10 +568,9 @@ def test_another_attempt_has_another_key(shopper: Shopper, snipcart: StandIn, pr
 
 
 def test_a_declined_payment_may_be_paid_with_another_method(
-    shopper: Shopper, snipcart: StandIn, provider: Provider
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    methods = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
-    methods["acme_wallet"] = {**methods["acme_card"], "NAME": "Wallet"}
+    checkout_settings.method("acme_wallet", like="acme_card", NAME="Wallet")
     session = snipcart.session()
     provider.script(charge="declined")
     shopper.pay(session)
@@ -972,10 +961,9 @@ def test_an_abandoned_payment_that_another_process_resumes_first_is_charged_by_t
 
 
 def test_an_abandoned_payment_is_not_resumed_with_another_method(
-    snipcart: StandIn, provider: Provider
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    live = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]
-    live["METHODS"]["acme_wallet"] = {**live["METHODS"]["acme_card"], "NAME": "Wallet"}
+    checkout_settings.method("acme_wallet", like="acme_card", NAME="Wallet")
     session = snipcart.session()
     abandoned = pay(snipcart, session=session)
     Payment.objects.update(state=_State.ABANDONED, live_key=None)
@@ -1126,9 +1114,9 @@ def test_orders_that_name_no_cart_are_not_taken_for_one(
 
 
 def test_the_same_cart_in_another_store_is_another_cart(
-    shopper: Shopper, snipcart: StandIn, provider: Provider, settings: Any
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
-    two_stores(settings)
+    checkout_settings.store("second", like="live")
     second = "/checkout/second/methods/acme_card/"
     shopper.pay(snipcart.session(target_id="cart"))
 

@@ -15,9 +15,9 @@ from django.utils import timezone
 from snipcart_checkout import services
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
-from snipcart_checkout.testing import StandIn, StandInSession
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import Provider
-from tests.support.ledger import provider, use_provider
+from tests.support.ledger import provider
 
 __all__ = ["provider"]
 
@@ -83,9 +83,9 @@ def test_what_was_asked_for_is_forgotten_with_a_decline_and_the_token_when_it_ca
 
 
 def test_the_token_of_a_declined_payment_that_nobody_can_look_up_is_forgotten_at_once(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     provider.script(charge="declined")
     session = snipcart.session()
 

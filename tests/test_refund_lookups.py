@@ -13,9 +13,9 @@ from snipcart_checkout import services
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.signals import payment_refunded
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
-from tests.support.ledger import pay, provider, unknown_refund, use_provider
+from tests.support.ledger import pay, provider, unknown_refund
 from tests.support.ledger_invariants import let_time_pass
 
 __all__ = ["provider"]
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def can_be_asked(provider: Provider, settings: Any) -> None:
+def can_be_asked(provider: Provider, checkout_settings: CheckoutSettings) -> None:
     """The provider tells what came of a refund."""
-    use_provider(settings, provider.directory, can_lookup_refund=True)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
 
 
 def later() -> services.SettlementReport:
@@ -113,12 +113,12 @@ def test_a_refund_that_can_fail_no_more_is_not_asked_about_again(
 
 @pytest.mark.usefixtures("can_be_asked")
 def test_a_refund_that_the_provider_cannot_tell_of_is_no_refund_that_was_settled(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     refund = unknown_refund(provider, pay(snipcart))
-    use_provider(settings, provider.directory, can_lookup_refund=True, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True, "repeat_is_safe": False})
     assert (later().refunds_settled, Refund.objects.get().state) == (0, Refund.State.UNKNOWN)
-    use_provider(settings, provider.directory)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": False, "repeat_is_safe": True})
     provider.script(refund="nonsense")
 
     assert (later().refunds_settled, Refund.objects.get().state) == (0, Refund.State.UNKNOWN)
@@ -128,13 +128,13 @@ def test_a_refund_that_the_provider_cannot_tell_of_is_no_refund_that_was_settled
 
 @pytest.mark.parametrize("flags", [{"supports_refund": False}, None])
 def test_a_refund_that_nobody_can_be_asked_about_is_left_to_staff(
-    provider: Provider, snipcart: StandIn, settings: Any, flags: dict[str, bool] | None
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, flags: dict[str, bool] | None
 ) -> None:
     unknown_refund(provider, pay(snipcart))
     if flags:
-        use_provider(settings, provider.directory, **flags)
+        checkout_settings.method("acme_card", OPTIONS=flags)
     else:
-        settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"].clear()
+        checkout_settings.remove("STORES.live.METHODS.acme_card")
 
     report = later()
 
@@ -144,9 +144,9 @@ def test_a_refund_that_nobody_can_be_asked_about_is_left_to_staff(
 
 @pytest.mark.parametrize("said, can_be_asked", [("refunded", True), ("pending", False)])
 def test_a_refund_that_is_final_or_cannot_be_asked_about_is_not_looked_up(
-    provider: Provider, snipcart: StandIn, settings: Any, said: str, can_be_asked: bool
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, said: str, can_be_asked: bool
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup_refund=can_be_asked)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": can_be_asked})
     provider.script(refund=said)
     refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
 

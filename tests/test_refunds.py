@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import DatabaseError, connection
 from django.db.models import F
 from django.test import Client
@@ -25,21 +24,15 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.exceptions import RefundNotPossible, RefundUnknown
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.signals import payment_refunded
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider, ScriptedBackend
-from tests.support.ledger import before, history, pay, provider, unknown_refund, use_provider
+from tests.support.ledger import before, history, pay, provider, unknown_refund
 
 __all__ = ["provider"]
 
 pytestmark = pytest.mark.django_db
 
 SECRET = "store-secret-key-for-tests"
-
-
-def configure(settings: Any, **store: Any) -> None:
-    site = django_settings.SNIPCART_CHECKOUT
-    live = {**site["STORES"]["live"], **store}
-    settings.SNIPCART_CHECKOUT = {**site, "STORES": {**site["STORES"], "live": live}}
 
 
 def link(snipcart: StandIn) -> str:
@@ -170,10 +163,13 @@ def test_a_receiver_that_fails_does_not_fail_the_refund(provider: Provider, snip
 
 
 def test_an_answer_holds_nothing_secret(
-    provider: Provider, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    configure(settings, STORE_SECRET_KEY=SECRET)
+    checkout_settings.store(STORE_SECRET_KEY=SECRET)
     session = snipcart.session()
     pay(snipcart)
     path = link(snipcart)
@@ -239,12 +235,11 @@ def test_a_link_in_another_case_is_no_payment(provider: Provider, snipcart: Stan
 
 
 def test_a_link_of_one_store_is_no_payment_at_another(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     pay(snipcart)
-    site = django_settings.SNIPCART_CHECKOUT
-    stores = {**site["STORES"], "other": site["STORES"]["live"], "LIVE": site["STORES"]["live"]}
-    settings.SNIPCART_CHECKOUT = {**site, "STORES": stores}
+    checkout_settings.store("other", like="live")
+    checkout_settings.store("LIVE", like="live")
 
     for store in ("other", "LIVE", "unknown"):
         assert ask(link(snipcart).replace("/live/", f"/{store}/")).status_code == 404
@@ -298,9 +293,9 @@ def test_equal_tokens_are_one(provider: Provider, snipcart: StandIn) -> None:
 
 
 def test_two_different_tokens_are_refused_before_anybody_is_asked(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    configure(settings, STORE_SECRET_KEY=SECRET)
+    checkout_settings.store(STORE_SECRET_KEY=SECRET)
     pay(snipcart)
     snipcart.calls.clear()
 
@@ -328,9 +323,9 @@ def test_an_empty_token_is_none(provider: Provider, snipcart: StandIn, token: ob
 
 
 def test_the_header_is_checked_with_the_stores_secret_key(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    configure(settings, STORE_SECRET_KEY=SECRET)
+    checkout_settings.store(STORE_SECRET_KEY=SECRET)
     pay(snipcart)
     header = snipcart.new_request_token()
 
@@ -345,9 +340,9 @@ def test_the_header_is_checked_with_the_stores_secret_key(
 
 @pytest.mark.parametrize("header", ["../validate", "a/../b", "..", "é", "x" * 4097, "a?b=c#d"])
 def test_a_hostile_header_leads_to_no_other_endpoint(
-    provider: Provider, snipcart: StandIn, settings: Any, header: str
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, header: str
 ) -> None:
-    configure(settings, STORE_SECRET_KEY=SECRET)
+    checkout_settings.store(STORE_SECRET_KEY=SECRET)
     pay(snipcart)
     snipcart.calls.clear()
 
@@ -361,8 +356,10 @@ def test_a_header_that_cannot_be_checked_is_passed_over(provider: Provider, snip
     assert snipcart.calls_to("requestvalidation") == []
 
 
-def test_token_and_header_are_both_checked(provider: Provider, snipcart: StandIn, settings: Any) -> None:
-    configure(settings, STORE_SECRET_KEY=SECRET)
+def test_token_and_header_are_both_checked(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.store(STORE_SECRET_KEY=SECRET)
     token = snipcart.session().public_token
     pay(snipcart)
     header = snipcart.new_request_token()
@@ -372,8 +369,10 @@ def test_token_and_header_are_both_checked(provider: Provider, snipcart: StandIn
     assert ask(link(snipcart), header=header, publicToken=token).status_code == 200
 
 
-def test_a_demanded_proof_may_be_either(provider: Provider, snipcart: StandIn, settings: Any) -> None:
-    configure(settings, STORE_SECRET_KEY=SECRET, REQUIRE_REFUND_TOKEN=True)
+def test_a_demanded_proof_may_be_either(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.store(STORE_SECRET_KEY=SECRET, REQUIRE_REFUND_TOKEN=True)
     token = snipcart.session().public_token
     pay(snipcart)
 
@@ -383,9 +382,9 @@ def test_a_demanded_proof_may_be_either(provider: Provider, snipcart: StandIn, s
 
 
 def test_a_header_that_cannot_be_checked_is_no_demanded_proof(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    configure(settings, REQUIRE_REFUND_TOKEN=True)
+    checkout_settings.store(REQUIRE_REFUND_TOKEN=True)
     pay(snipcart)
     assert ask(link(snipcart), header=snipcart.new_request_token()).status_code == 401
 
@@ -394,9 +393,9 @@ def test_a_header_that_cannot_be_checked_is_no_demanded_proof(
     "content", [" ", "nonsense", "[]", "{}", '{"amount": 0}', '{"amount": 1, "Amount": 2}']
 )
 def test_who_asks_is_checked_before_what_is_asked(
-    provider: Provider, snipcart: StandIn, settings: Any, content: str
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, content: str
 ) -> None:
-    configure(settings, REQUIRE_REFUND_TOKEN=True)
+    checkout_settings.store(REQUIRE_REFUND_TOKEN=True)
     pay(snipcart)
     path = link(snipcart)
 
@@ -408,9 +407,13 @@ def test_who_asks_is_checked_before_what_is_asked(
 @pytest.mark.parametrize("endpoint", ["validate", "requestvalidation"])
 @pytest.mark.parametrize("fault", [500, 429, "cut-before", "redirect"])
 def test_a_proof_that_cannot_be_checked_now_is_to_be_sent_again(
-    provider: Provider, snipcart: StandIn, settings: Any, endpoint: str, fault: str | int
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    endpoint: str,
+    fault: str | int,
 ) -> None:
-    configure(settings, STORE_SECRET_KEY=SECRET)
+    checkout_settings.store(STORE_SECRET_KEY=SECRET)
     pay(snipcart)
     proof: dict[str, Any] = {"publicToken": snipcart.session().public_token}
     if endpoint == "requestvalidation":
@@ -545,16 +548,10 @@ def test_a_processing_payment_is_refunded_through_the_same_link_once_it_is_paid(
     assert ask(path).status_code == 200
 
 
-def test_the_manual_method_says_why_it_cannot_refund(snipcart: StandIn, settings: Any) -> None:
-    configure(
-        settings,
-        METHODS={
-            "acme_card": {
-                "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
-                "NAME": "Bank transfer",
-            }
-        },
-    )
+def test_the_manual_method_says_why_it_cannot_refund(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.method("acme_card", BACKEND="snipcart_checkout.backends.manual.ManualBackend")
     services.mark_received(pay(snipcart), by="ada")
 
     answer = ask(link(snipcart))
@@ -564,9 +561,9 @@ def test_the_manual_method_says_why_it_cannot_refund(snipcart: StandIn, settings
 
 
 def test_a_method_without_partial_refunds_refunds_the_whole_only(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, supports_partial_refund=False)
+    checkout_settings.method("acme_card", OPTIONS={"supports_partial_refund": False})
     pay(snipcart, amount="12.30")
 
     assert ask(link(snipcart), "5.00").status_code == 409
@@ -574,9 +571,9 @@ def test_a_method_without_partial_refunds_refunds_the_whole_only(
 
 
 def test_the_whole_of_a_payment_is_what_was_captured(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, supports_partial_refund=False)
+    checkout_settings.method("acme_card", OPTIONS={"supports_partial_refund": False})
     provider.script(amount="10.00")
     payment = pay(snipcart, amount="12.30")
     with pytest.raises(RefundNotPossible, match="the whole payment only"):
@@ -599,10 +596,10 @@ def test_of_a_payment_that_took_no_money_nothing_is_refunded(provider: Provider,
     "methods", [{}, {"acme_card": {"BACKEND": "tests.support.backends.Missing", "NAME": "Credit card"}}]
 )
 def test_a_method_that_is_configured_no_more_cannot_refund(
-    provider: Provider, snipcart: StandIn, settings: Any, methods: dict[str, Any]
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, methods: dict[str, Any]
 ) -> None:
     payment = pay(snipcart)
-    configure(settings, METHODS=methods)
+    checkout_settings.set("STORES.live.METHODS", methods)
 
     assert ask(link(snipcart)).status_code == 409
     assert ask(link(snipcart), "0").status_code == 400
@@ -612,10 +609,10 @@ def test_a_method_that_is_configured_no_more_cannot_refund(
 
 
 def test_a_store_that_offers_nothing_any_more_still_refunds(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     pay(snipcart)
-    configure(settings, API_KEYS=[])
+    checkout_settings.store(API_KEYS=[])
     assert ask(link(snipcart)).status_code == 200
 
 
@@ -714,12 +711,12 @@ def test_a_repeat_while_the_first_is_unknown_asks_nobody(provider: Provider, sni
 
 
 def test_a_repeat_while_the_first_is_unknown_needs_no_method(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     pay(snipcart)
     provider.script(refund="nonsense")
     ask(link(snipcart))
-    configure(settings, METHODS={})
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
     assert ask(link(snipcart)).status_code == 502
 
 
@@ -825,12 +822,13 @@ class ContradictedBackend(ScriptedBackend):
 
 
 def test_a_refund_that_was_made_although_staff_said_otherwise_alerts(
-    provider: Provider, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     pay(snipcart)
-    options = {"DIRECTORY": str(provider.directory)}
-    method = {"BACKEND": "tests.test_refunds.ContradictedBackend", "NAME": "Card", "OPTIONS": options}
-    configure(settings, METHODS={"acme_card": method})
+    checkout_settings.method("acme_card", BACKEND="tests.test_refunds.ContradictedBackend")
 
     answer = ask(link(snipcart))
 
@@ -892,12 +890,12 @@ def test_a_refund_whose_process_died_is_repeated_once_its_lease_is_over(
 def test_a_refund_that_cannot_be_repeated_is_left_to_a_person(
     provider: Provider,
     snipcart: StandIn,
-    settings: Any,
+    checkout_settings: CheckoutSettings,
     caplog: pytest.LogCaptureFixture,
     flags: dict[str, bool],
 ) -> None:
     refund = unknown(provider, snipcart)
-    use_provider(settings, provider.directory, **flags)
+    checkout_settings.method("acme_card", OPTIONS=flags)
     asked = len(provider.calls)
 
     reports = [services.settle() for _ in range(2)]
@@ -959,12 +957,12 @@ def test_a_refund_that_is_unknown_for_an_hour_alerts_and_is_still_repeated(
 
 
 def test_a_case_that_was_closed_is_opened_by_a_refund_that_is_unknown(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     Payment.objects.filter(pk=pay(snipcart).pk).update(resolved_at=timezone.now())
     provider.script(after="raise")
     assert ask(link(snipcart)).status_code == 502
-    use_provider(settings, provider.directory, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"repeat_is_safe": False})
 
     assert services.settle().needs_attention
 
@@ -1123,7 +1121,7 @@ def test_a_refund_that_snipcart_requested_is_not_matched_by_staff(
 
 
 def test_what_can_never_be_refunded_is_said_before_what_is_unknown(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn
 ) -> None:
     pay(snipcart, amount="12.30")
     provider.script(refund="nonsense")
@@ -1146,10 +1144,10 @@ def test_a_refund_of_what_was_captured_in_another_currency_is_left_to_staff(
 
 
 def test_a_repeat_of_a_refund_in_review_is_still_unknown(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     unknown(provider, snipcart)
-    use_provider(settings, provider.directory, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"repeat_is_safe": False})
     services.settle()
     with pytest.raises(RefundUnknown):
         services.refund_by_staff(Payment.objects.get(), 500, by="ada")

@@ -7,16 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Payment
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
-from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider, use_provider
+from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider
 from tests.support.ledger_invariants import let_time_pass
 from tests.support.shopper import Shopper, address_of, words_of
 
@@ -107,9 +106,13 @@ def test_what_the_return_says_decides_nothing(
 
 
 def test_the_return_works_without_a_backend_that_can_look_up(
-    stranger: Client, snipcart: StandIn, provider: Provider, settings: Any, caplog: pytest.LogCaptureFixture
+    stranger: Client,
+    snipcart: StandIn,
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     provider.script(charge="nonsense")
     payment = pay(snipcart)
     caplog.clear()
@@ -158,10 +161,10 @@ def test_what_a_shopper_asked_about_is_not_asked_again_by_the_next_run(
 
 
 def test_the_return_of_an_old_payment_is_harmless(
-    stranger: Client, snipcart: StandIn, provider: Provider
+    stranger: Client, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
     payment = pay(snipcart)
-    django_settings.SNIPCART_CHECKOUT["STORES"].clear()
+    checkout_settings.remove("STORES.live")
 
     assert stranger.get(address_of(payment, "payment_return")).status_code == 303
     assert stranger.get(address_of(payment)).status_code == 200

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command, load_command_class
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, connection
@@ -22,7 +21,7 @@ from django.utils import timezone
 from snipcart_checkout import services
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Confirmation, Payment, Refund
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Crashed, Provider
 from tests.support.ledger import (
     in_review,
@@ -31,7 +30,6 @@ from tests.support.ledger import (
     refused_by_snipcart,
     story,
     unknown_refund,
-    use_provider,
 )
 from tests.support.ledger_invariants import let_time_pass
 
@@ -42,14 +40,9 @@ pytestmark = pytest.mark.django_db
 MANUAL = "snipcart_checkout.backends.manual.ManualBackend"
 
 
-def use_methods(settings: Any, **methods: Any) -> None:
-    site = django_settings.SNIPCART_CHECKOUT
-    live = {**site["STORES"]["live"], "METHODS": methods}
-    settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": live}}
-
-
-def use_manual(settings: Any, **options: Any) -> None:
-    use_methods(settings, acme_card={"BACKEND": MANUAL, "NAME": "Bank transfer", "OPTIONS": options})
+def use_manual(checkout_settings: CheckoutSettings, **options: Any) -> None:
+    method = {"BACKEND": MANUAL, "NAME": "Bank transfer", "OPTIONS": options}
+    checkout_settings.set("STORES.live.METHODS.acme_card", method)
 
 
 def unknown(provider: Provider, snipcart: StandIn, **knobs: Any) -> Payment:
@@ -99,11 +92,11 @@ def test_an_unknown_payment_is_asked_about(provider: Provider, snipcart: StandIn
 
 @pytest.mark.parametrize("state", ["charging", "unknown"])
 def test_a_charge_is_repeated_with_its_key_where_nobody_can_be_asked(
-    provider: Provider, snipcart: StandIn, settings: Any, state: str
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, state: str
 ) -> None:
     payment = unknown(provider, snipcart)
     Payment.objects.update(state=state)
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     let_time_pass(timedelta(minutes=6))
 
     services.settle()
@@ -114,10 +107,10 @@ def test_a_charge_is_repeated_with_its_key_where_nobody_can_be_asked(
 
 
 def test_a_charge_is_repeated_with_its_key_for_three_days(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     payment = unknown(provider, snipcart)
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     let_time_pass(timedelta(hours=71))
 
     services.settle()
@@ -127,10 +120,10 @@ def test_a_charge_is_repeated_with_its_key_for_three_days(
 
 
 def test_after_three_days_a_charge_is_not_repeated_but_left_to_a_person(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     payment = unknown(provider, snipcart)
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     let_time_pass(timedelta(hours=73))
 
     services.settle()
@@ -144,13 +137,17 @@ def test_after_three_days_a_charge_is_not_repeated_but_left_to_a_person(
     "change, state", [({"amount": "1001.00"}, "review"), (None, "unknown")], ids=["changed", "unread"]
 )
 def test_a_charge_is_not_repeated_for_an_order_that_is_another_or_cannot_be_read(
-    provider: Provider, snipcart: StandIn, settings: Any, change: dict[str, str] | None, state: str
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    change: dict[str, str] | None,
+    state: str,
 ) -> None:
     session = snipcart.session()
     provider.script(before="raise")
     payment = pay(snipcart, session=session)
     provider.script()
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     if change:
         snipcart.change(session, **change)
     else:
@@ -177,14 +174,14 @@ def test_what_was_begun_at_the_provider_by_a_charge_without_an_answer_is_ended_t
 
 
 def test_an_abandoned_payment_is_not_charged_by_a_machine(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     provider.script(charge="redirect")
     payment = pay(snipcart)
     provider.script(lookup="not_found")
     services.handle_return(payment)
     assert state_of(payment) == "abandoned"
-    use_provider(settings, provider.directory, can_lookup=False, repeat_is_safe=True)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False, "repeat_is_safe": True})
     asked = list(provider.calls)
     let_time_pass(timedelta(minutes=6))
 
@@ -194,10 +191,13 @@ def test_an_abandoned_payment_is_not_charged_by_a_machine(
 
 
 def test_a_charge_that_can_neither_be_looked_up_nor_repeated_is_left_to_a_person(
-    provider: Provider, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     payment = unknown(provider, snipcart)
-    use_provider(settings, provider.directory, can_lookup=False, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False, "repeat_is_safe": False})
 
     reports = [services.settle(), services.settle()]
 
@@ -382,7 +382,7 @@ def test_a_stage_that_breaks_does_not_keep_the_others_from_running(
 
 
 def test_a_run_takes_no_more_queries_for_more_open_transfers(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     def queries() -> int:
         with CaptureQueriesContext(
@@ -391,7 +391,7 @@ def test_a_run_takes_no_more_queries_for_more_open_transfers(
             services.settle()
         return len(captured)
 
-    use_manual(settings)
+    use_manual(checkout_settings)
     pay(snipcart)
     few = queries()
     for _ in range(4):
@@ -401,7 +401,7 @@ def test_a_run_takes_no_more_queries_for_more_open_transfers(
 
 
 def test_whatever_is_wrong_with_one_payment_the_others_are_settled(
-    provider: Provider, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, broken, last = (unknown(provider, snipcart) for _ in range(3))
     Payment.objects.filter(pk=broken.pk).update(method="not_configured")
@@ -414,15 +414,16 @@ def test_whatever_is_wrong_with_one_payment_the_others_are_settled(
 
 
 def test_a_payment_that_could_not_be_asked_about_is_settled_once_its_method_is_back(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     payment = crashed(provider, snipcart)
     let_time_pass(timedelta(minutes=6))
-    use_methods(settings)
+    method = checkout_settings()["STORES"]["live"]["METHODS"]["acme_card"]
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
     assert services.settle().failed == 1
     assert state_of(payment) == "unknown"
 
-    use_provider(settings, provider.directory)
+    checkout_settings.method("acme_card", **method)
     let_time_pass(timedelta(minutes=6))
 
     assert services.settle().looked_up == 1
@@ -451,9 +452,9 @@ def test_the_ledgers_refusal_of_one_outcome_does_not_stop_the_run(
 
 
 def test_a_transfer_that_is_never_received_lapses_where_the_method_says_so(
-    snipcart: StandIn, settings: Any
+    snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    use_manual(settings, EXPIRES_AFTER_DAYS=14)
+    use_manual(checkout_settings, EXPIRES_AFTER_DAYS=14)
     payment = pay(snipcart)
     let_time_pass(timedelta(days=13, hours=23))
     assert services.settle().expired == 0
@@ -466,13 +467,14 @@ def test_a_transfer_that_is_never_received_lapses_where_the_method_says_so(
     assert payment.events.get(name="declined").source == "settle"
 
 
-def test_a_transfer_of_another_method_does_not_lapse_with_it(snipcart: StandIn, settings: Any) -> None:
-    use_manual(settings)
+def test_a_transfer_of_another_method_does_not_lapse_with_it(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    use_manual(checkout_settings)
     waits, lapses = pay(snipcart), pay(snipcart)
     Payment.objects.filter(pk=waits.pk).update(method="acme_transfer")
-    transfer = {"BACKEND": MANUAL, "NAME": "Bank transfer"}
-    expiring = {**transfer, "OPTIONS": {"EXPIRES_AFTER_DAYS": 14}}
-    use_methods(settings, acme_card=expiring, acme_transfer=transfer)
+    checkout_settings.method("acme_transfer", like="acme_card")
+    checkout_settings.method("acme_card", OPTIONS={"EXPIRES_AFTER_DAYS": 14})
     let_time_pass(timedelta(days=20))
 
     assert services.settle().expired == 1
@@ -480,8 +482,10 @@ def test_a_transfer_of_another_method_does_not_lapse_with_it(snipcart: StandIn, 
     assert (state_of(waits), state_of(lapses)) == ("pending", "declined")
 
 
-def test_a_transfer_waits_for_staff_where_the_method_says_nothing(snipcart: StandIn, settings: Any) -> None:
-    use_manual(settings)
+def test_a_transfer_waits_for_staff_where_the_method_says_nothing(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    use_manual(checkout_settings)
     payment = pay(snipcart)
     let_time_pass(timedelta(days=365))
 
@@ -491,9 +495,9 @@ def test_a_transfer_waits_for_staff_where_the_method_says_nothing(snipcart: Stan
 
 
 def test_what_a_provider_can_be_asked_about_does_not_lapse_by_itself(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    use_provider(settings, provider.directory, expires_after=timedelta(days=1))
+    checkout_settings.method("acme_card", OPTIONS={"expires_after": timedelta(days=1)})
     provider.script(charge="pending")
     payment = pay(snipcart)
     let_time_pass(timedelta(days=2))
@@ -609,9 +613,9 @@ def test_a_refund_that_nobody_knows_for_an_hour_is_a_case(
     ids=str,
 )
 def test_a_transfer_for_which_staff_have_to_wait_is_no_case(
-    snipcart: StandIn, settings: Any, columns: dict[str, str], is_case: bool
+    snipcart: StandIn, checkout_settings: CheckoutSettings, columns: dict[str, str], is_case: bool
 ) -> None:
-    use_manual(settings)
+    use_manual(checkout_settings)
     payment = pay(snipcart)
     Payment.objects.update(**columns)
     let_time_pass(timedelta(hours=2))
@@ -722,10 +726,10 @@ def test_whatever_needs_a_person_is_counted_until_it_is_closed(provider: Provide
 
 
 def test_a_payment_that_staff_closed_is_neither_asked_about_nor_charged_again(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     payment = unknown(provider, snipcart, before="raise")
-    use_provider(settings, provider.directory, can_lookup=False)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     let_time_pass(timedelta(hours=2))
     services.resolve_review(payment, "closed", note="paid in the shop", by="ada")
 
@@ -884,11 +888,10 @@ def test_the_command_can_be_quiet_and_speak_json(provider: Provider, snipcart: S
 
 
 def test_a_mistake_in_the_settings_does_not_stop_the_command(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     payment = unknown(provider, snipcart)
-    methods = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
-    use_methods(settings, **methods, broken={"BACKEND": "tests.support.backends.Missing", "NAME": "Broken"})
+    checkout_settings.method("broken", BACKEND="tests.support.backends.Missing", NAME="Broken")
     with pytest.raises(SystemCheckError):
         call_command("check")
 
@@ -972,9 +975,9 @@ def test_a_detour_that_nobody_finished_for_three_days_is_ended_at_the_provider(
 
 @pytest.mark.parametrize("days, is_asked", [(9, True), (11, False)])
 def test_a_refund_that_was_pending_at_the_provider_is_looked_up_for_ten_days(
-    provider: Provider, snipcart: StandIn, settings: Any, days: int, is_asked: bool
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, days: int, is_asked: bool
 ) -> None:
-    use_provider(settings, provider.directory, can_lookup_refund=True)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
     provider.script(refund="pending")
     refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
     let_time_pass(timedelta(days=days))
@@ -1000,9 +1003,9 @@ def test_a_payment_about_which_the_provider_answers_needs_nobody(
 
 @pytest.mark.parametrize("minutes, state", [(55, "unknown"), (65, "abandoned")])
 def test_a_charge_that_may_be_on_its_way_is_not_freed_for_an_hour(
-    provider: Provider, snipcart: StandIn, settings: Any, minutes: int, state: str
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, minutes: int, state: str
 ) -> None:
-    use_provider(settings, provider.directory, repeat_is_safe=False)
+    checkout_settings.method("acme_card", OPTIONS={"repeat_is_safe": False})
     payment = unknown(provider, snipcart, before="raise")
     let_time_pass(timedelta(minutes=minutes))
 

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import OperationalError, connection
 from django.dispatch import Signal
 from django.http import HttpRequest
@@ -19,7 +18,7 @@ from django.utils.log import AdminEmailHandler
 
 from snipcart_checkout import services, signals
 from snipcart_checkout.models import Payment
-from snipcart_checkout.testing import StandIn, ask_for_refund
+from snipcart_checkout.testing import CheckoutSettings, StandIn, ask_for_refund
 from tests.support.backends import Provider
 from tests.support.ledger import agree, history, let_two_seconds_pass, pay, provider
 from tests.support.ledger_invariants import let_time_pass
@@ -380,7 +379,7 @@ class _Mails(AdminEmailHandler):
 
 
 @pytest.fixture
-def mails(settings: Any) -> Iterator[list[str]]:
+def mails() -> Iterator[list[str]]:
     """What the site's administrators are sent for every error that is logged."""
     handler = _Mails()
     handler.setLevel("ERROR")
@@ -504,10 +503,14 @@ def explode(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
 
 
 def test_no_secret_is_in_what_a_broken_hook_leaves_behind(
-    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture, mails: list[str]
+    snipcart: StandIn,
+    provider: Provider,
+    caplog: pytest.LogCaptureFixture,
+    mails: list[str],
+    checkout_settings: CheckoutSettings,
 ) -> None:
     caplog.set_level("DEBUG")
-    django_settings.SNIPCART_CHECKOUT["CONTEXT"] = "tests.test_signals.explode"
+    checkout_settings(CONTEXT="tests.test_signals.explode")
     secrets = Secrets(snipcart)
 
     page = Shopper().open(secrets.session())

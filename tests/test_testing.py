@@ -605,6 +605,12 @@ class TestCheckoutSettings:
         with pytest.raises(KeyError):
             checkout_settings.store("third", like="nowhere")
 
+    def test_so_is_a_method(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store("second", METHODS={"acme_cash": {"NAME": "Cash"}})
+        stores = checkout_settings.method("acme_coins", store="second", like="acme_cash", ICON="")["STORES"]
+        assert stores["second"]["METHODS"]["acme_coins"] == {"NAME": "Cash", "ICON": ""}
+        assert stores["live"]["METHODS"].keys() == {"acme_card"}
+
     @pytest.mark.parametrize("_time", [1, 2])
     def test_afterwards_all_is_as_it_was(self, checkout_settings: CheckoutSettings, _time: int) -> None:
         assert "TOTAL_TIMEOUT" not in django_settings.SNIPCART_CHECKOUT

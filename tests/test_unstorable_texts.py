@@ -116,7 +116,7 @@ def test_a_payment_that_is_looked_up_is_stored_without_the_words(
 
 @pytest.mark.parametrize("refund, state", [("refunded", "refunded"), ("declined", "declined")])
 def test_what_came_of_a_refund_is_stored_in_other_letters(
-    snipcart: StandIn, provider: Provider, settings: Any, refund: str, state: str
+    snipcart: StandIn, provider: Provider, refund: str, state: str
 ) -> None:
     payment = pay(snipcart)
     provider.script(refund=refund, refund_id=WORDS, code=WORDS)

@@ -297,9 +297,7 @@ class TestMiddleware:
 
 
 class TestLogsOfTheSite:
-    def test_a_line_about_the_sites_own_refunds_is_left_alone(
-        self, settings: Any, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_line_about_the_sites_own_refunds_is_left_alone(self, caplog: pytest.LogCaptureFixture) -> None:
         Client().get("/dashboard/refunds/1234/")
         (record,) = [record for record in caplog.records if record.name == "django.request"]
         assert record.args == ("Not Found", "/dashboard/refunds/1234/")

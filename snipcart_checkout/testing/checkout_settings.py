@@ -30,16 +30,23 @@ class CheckoutSettings:
         return self._save(_merged(self._read(), _upper(changes)))
 
     def store(self, name: str | None = None, /, *, like: str = "", **changes: Any) -> dict[str, Any]:
-        """Change settings of a store; the name may be left out when there is one.
+        """Change settings of a store, or add the store; the name may be left out when there is one.
 
-        With ``like`` a store is added that has the settings of another, and these changes.
+        ``like`` names a store whose settings are copied first.
         """
         usual = self._read()["STORES"][like] if like else {}
         return self(STORES={name or self._only_store(): _merged(usual, _upper(changes))})
 
-    def method(self, name: str, /, *, store: str | None = None, **changes: Any) -> dict[str, Any]:
-        """Change settings of a payment method, or add the method."""
-        return self.store(store, METHODS={name: _upper(changes)})
+    def method(
+        self, name: str, /, *, store: str | None = None, like: str = "", **changes: Any
+    ) -> dict[str, Any]:
+        """Change settings of a payment method, or add the method.
+
+        ``like`` names a method of the same store whose settings are copied first.
+        """
+        store = store or self._only_store()
+        usual = self._read()["STORES"][store]["METHODS"][like] if like else {}
+        return self.store(store, METHODS={name: _merged(usual, _upper(changes))})
 
     def set(self, path: str, value: Any) -> dict[str, Any]:
         """Put a value at a path of names with dots between them. A dict replaces what is there, whole."""

@@ -228,7 +228,7 @@ def _signature(body: bytes) -> str:
 class ScriptedBackend(PaymentBackend):
     """Can do everything, and does what the script in ``OPTIONS["DIRECTORY"]`` says.
 
-    ``OPTIONS["FLAGS"]`` takes capabilities away: ``{"can_lookup": False}``.
+    Options in lower case are its attributes: ``{"can_lookup": False}`` takes a capability away.
     """
 
     supports_refund = True
@@ -239,8 +239,8 @@ class ScriptedBackend(PaymentBackend):
 
     def __init__(self, *, store: str, method: str, options: Mapping[str, Any]) -> None:
         super().__init__(store=store, method=method, options=options)
-        for flag, value in options.get("FLAGS", {}).items():
-            setattr(self, flag, value)
+        for name in filter(str.islower, options):
+            setattr(self, name, options[name])
 
     @property
     def provider(self) -> Provider:

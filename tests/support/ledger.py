@@ -10,7 +10,6 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import OperationalError, connection
 
 from snipcart_checkout import services
@@ -18,26 +17,16 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services import audit
-from snipcart_checkout.testing import StandIn, StandInSession
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import Provider
 
 
 @pytest.fixture
-def provider(tmp_path: Path, settings: Any, snipcart: StandIn) -> Provider:
+def provider(tmp_path: Path, checkout_settings: CheckoutSettings, snipcart: StandIn) -> Provider:
     """A provider behind the store's only method, to be scripted."""
-    use_provider(settings, tmp_path)
+    backend = "tests.support.backends.ScriptedBackend"
+    checkout_settings.method("acme_card", BACKEND=backend, OPTIONS={"DIRECTORY": str(tmp_path)})
     return Provider(tmp_path)
-
-
-def use_provider(settings: Any, directory: Path, **flags: Any) -> None:
-    method = {
-        "BACKEND": "tests.support.backends.ScriptedBackend",
-        "NAME": "Credit card",
-        "OPTIONS": {"DIRECTORY": str(directory), "FLAGS": flags},
-    }
-    site = django_settings.SNIPCART_CHECKOUT
-    live = {**site["STORES"]["live"], "METHODS": {"acme_card": method}}
-    settings.SNIPCART_CHECKOUT = {**site, "STORES": {"live": live}}
 
 
 def pay(snipcart: StandIn, *, session: StandInSession | None = None, **invoice: Any) -> Payment:

@@ -271,4 +271,4 @@ def _can_be_looked_up(payment: Payment) -> bool:
     """Whether the method is configured so, or not at all: then nobody can say that staff are awaited."""
     methods = settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
     method = methods.get(payment.method)
-    return method is None or bool(method["OPTIONS"]["FLAGS"].get("can_lookup", True))
+    return method is None or bool(method["OPTIONS"].get("can_lookup", True))
