@@ -17,9 +17,8 @@ from snipcart_checkout.contrib.gallery.samples import CHECKOUT_STATES, ORDERS, P
 from snipcart_checkout.presentation.languages import page_language
 from snipcart_checkout.presentation.orders import present_invoice
 from snipcart_checkout.snipcart import Invoice, Item
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from snipcart_checkout.views.checkout import CheckoutView
-from tests.test_methods_webhook import configure
 from tests.test_views import get_page
 
 pytestmark = pytest.mark.django_db
@@ -146,12 +145,12 @@ def test_what_a_context_processor_gives_is_never_kept(
 
 
 def test_a_change_of_the_settings_is_seen_by_the_next_page(
-    client: Client, snipcart: StandIn, settings: Any
+    client: Client, snipcart: StandIn, settings: Any, checkout_settings: CheckoutSettings
 ) -> None:
     use_templates(settings, folded=True)
     session = snipcart.session()
     before = get_page(client, session).content.decode()
-    configure(settings, MODE="test")
+    checkout_settings.store(MODE="test")
 
     assert ("TEST" in before, "TEST" in get_page(client, session).content.decode()) == (False, True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils.translation import gettext_lazy as _
 
-from snipcart_checkout.testing import StandIn, ask_for_methods
+from snipcart_checkout.testing import CheckoutSettings, StandIn, ask_for_methods
 from tests.support.backends import PROVIDER_ORIGIN  # noqa: F401 - the strangers' backends must be importable
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -22,16 +21,6 @@ URL = "/checkout/live/payment-methods/"
 @pytest.fixture
 def client() -> Client:
     return Client(enforce_csrf_checks=True)
-
-
-def configure(settings: Any, **changes: Any) -> None:
-    """Change the store's settings; ``method`` changes those of its method."""
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    store = checkout["STORES"]["live"]
-    store["METHODS"]["acme_card"].update(changes.pop("method", {}))
-    checkout.update(changes.pop("top", {}))
-    store.update(changes)
-    settings.SNIPCART_CHECKOUT = checkout
 
 
 @pytest.mark.parametrize("place", ["body", "query", "capital"])
@@ -56,12 +45,12 @@ def test_one_call_is_made_to_snipcart(snipcart: StandIn) -> None:
 
 @pytest.mark.parametrize("name", ["methods-webhook-body-token", "methods-webhook-capital-token"])
 def test_the_bodies_that_snipcart_documents_are_understood(
-    client: Client, snipcart: StandIn, name: str, settings: Any
+    client: Client, snipcart: StandIn, name: str, checkout_settings: CheckoutSettings
 ) -> None:
     session = snipcart.session()
     text = (PAYLOADS / f"{name}.json").read_text().replace("<JWT>", session.public_token)
     if "test" in json.loads(text)["mode"].lower():
-        configure(settings, MODE="test")
+        checkout_settings.store(MODE="test")
 
     answer = client.post(URL, text, content_type="application/json; charset=utf-8")
 
@@ -105,9 +94,9 @@ def test_a_token_that_snipcart_refuses_is_not_served(client: Client, snipcart: S
 
 @pytest.mark.parametrize("fault", [500, 429, "hang", "cut-before", "redirect"])
 def test_snipcart_out_of_order_is_said_so_that_it_asks_again(
-    snipcart: StandIn, settings: Any, fault: str | int
+    snipcart: StandIn, checkout_settings: CheckoutSettings, fault: str | int
 ) -> None:
-    configure(settings, top={"READ_TIMEOUT": 0.2, "TOTAL_TIMEOUT": 0.3})
+    checkout_settings(READ_TIMEOUT=0.2, TOTAL_TIMEOUT=0.3)
     snipcart.fail("validate", fault)
 
     answer = ask_for_methods(snipcart.session(), store="live")
@@ -143,9 +132,9 @@ def test_any_mode_but_test_is_live(client: Client, snipcart: StandIn, mode: obje
     ],
 )
 def test_a_method_is_offered_within_its_limits(
-    snipcart: StandIn, settings: Any, limits: dict[str, Any], offered: bool
+    snipcart: StandIn, checkout_settings: CheckoutSettings, limits: dict[str, Any], offered: bool
 ) -> None:
-    configure(settings, method=limits)
+    checkout_settings.method("acme_card", **limits)
     session = snipcart.session(amount="12.30", currency="EUR")
 
     assert bool(ask_for_methods(session, store="live").json()) is offered
@@ -170,9 +159,9 @@ def nothing(methods: list[Any], *_arguments: object) -> None:
 
 @pytest.mark.parametrize("hook", ["without_acme", "broken_hook", "nonsense", "nothing"])
 def test_the_hook_may_take_methods_away_and_takes_all_when_it_breaks(
-    snipcart: StandIn, settings: Any, hook: str
+    snipcart: StandIn, checkout_settings: CheckoutSettings, hook: str
 ) -> None:
-    configure(settings, top={"METHOD_FILTER": f"tests.test_methods_webhook.{hook}"})
+    checkout_settings(METHOD_FILTER=f"tests.test_methods_webhook.{hook}")
 
     answer = ask_for_methods(snipcart.session(), store="live")
 
@@ -184,20 +173,23 @@ def everything_twice(_methods: list[Any], _invoice: Any, store: Any) -> list[Any
     return [*reversed(store.methods.values()), *store.methods.values()]
 
 
-def test_the_hook_may_reorder_but_neither_bring_in_nor_double(snipcart: StandIn, settings: Any) -> None:
-    acme = settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]["acme_card"]
-    methods = {"acme_card": acme, "acme_dollar": {**acme, "CURRENCIES": ["USD"]}, "acme_euro": acme}
-    hook = "tests.test_methods_webhook.everything_twice"
-    configure(settings, METHODS=methods, top={"METHOD_FILTER": hook})
+def test_the_hook_may_reorder_but_neither_bring_in_nor_double(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings(METHOD_FILTER="tests.test_methods_webhook.everything_twice")
+    checkout_settings.method("acme_dollar", like="acme_card", CURRENCIES=["USD"])
+    checkout_settings.method("acme_euro", like="acme_card")
 
     answer = ask_for_methods(snipcart.session(currency="EUR"), store="live")
 
     assert [method["id"] for method in answer.json()] == ["acme_euro", "acme_card"]
 
 
-def test_names_are_in_the_language_of_the_cart(snipcart: StandIn, settings: Any) -> None:
+def test_names_are_in_the_language_of_the_cart(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
     # Django's own catalogue has this word, so no catalogue of ours can hide a mistake.
-    configure(settings, method={"NAME": _("Yes")})
+    checkout_settings.method("acme_card", NAME=_("Yes"))
 
     names = [
         ask_for_methods(snipcart.session(language=language), store="live").json()[0]["name"]
@@ -207,7 +199,7 @@ def test_names_are_in_the_language_of_the_cart(snipcart: StandIn, settings: Any)
     assert names == ["Oui", "Yes", "Yes"]
 
 
-def test_icons_are_absolute_and_https(snipcart: StandIn, settings: Any) -> None:
+def test_icons_are_absolute_and_https(snipcart: StandIn, checkout_settings: CheckoutSettings) -> None:
     icons = {
         "shop/card.svg": "https://pay.shop.example/static/shop/card.svg",
         "https://cdn.example/card.svg": "https://cdn.example/card.svg",
@@ -215,26 +207,26 @@ def test_icons_are_absolute_and_https(snipcart: StandIn, settings: Any) -> None:
         "javascript:alert(1)": "https://pay.shop.example/static/javascript%3Aalert(1)",
     }
     for icon, url in icons.items():
-        configure(settings, method={"ICON": icon})
+        checkout_settings.method("acme_card", ICON=icon)
         assert ask_for_methods(snipcart.session(), store="live").json()[0].get("iconUrl") == url
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "path, value",
     [
-        {"API_KEYS": []},
-        {"SHOP_HOSTS": []},
-        {"METHODS": {}},
-        {"MODE": "maybe"},
-        {"top": {"PUBLIC_URL": "http://pay.shop.example"}},
-        {"method": {"BACKEND": "nowhere.Backend"}},
-        {"method": {"BACKEND": "tests.support.backends.Provider"}},
+        ("STORES.live.API_KEYS", []),
+        ("STORES.live.SHOP_HOSTS", []),
+        ("STORES.live.METHODS", {}),
+        ("STORES.live.MODE", "maybe"),
+        ("PUBLIC_URL", "http://pay.shop.example"),
+        ("STORES.live.METHODS.acme_card.BACKEND", "nowhere.Backend"),
+        ("STORES.live.METHODS.acme_card.BACKEND", "tests.support.backends.Provider"),
     ],
 )
 def test_an_incomplete_store_offers_nothing_and_does_not_crash(
-    snipcart: StandIn, settings: Any, changes: dict[str, Any]
+    snipcart: StandIn, checkout_settings: CheckoutSettings, path: str, value: object
 ) -> None:
-    configure(settings, **changes)
+    checkout_settings.set(path, value)
 
     answer = ask_for_methods(snipcart.session(), store="live")
 

@@ -31,9 +31,8 @@ from snipcart_checkout.presentation.orders import InvoiceDisplay, ItemDisplay
 from snipcart_checkout.presentation.payments import PaymentDisplay
 from snipcart_checkout.presentation.problems import ProblemDisplay
 from snipcart_checkout.presentation.transfers import DetailDisplay, TransferDisplay
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from snipcart_checkout.views.scripts import SCRIPTS, integrity_of
-from tests.test_methods_webhook import configure
 from tests.test_views import get_page, press_pay, to_text
 
 pytestmark = pytest.mark.django_db
@@ -216,9 +215,9 @@ class TestStylesheetInThePage:
         assert "unsafe" not in policy
 
     def test_the_colours_of_the_brand_are_a_second_block_on_every_page(
-        self, client: Client, snipcart: StandIn, settings: Any
+        self, client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
     ) -> None:
-        configure(settings, BRAND={"ACCENT": "#7a1f3d", "ACCENT_DARK": "#e79ab5"})
+        checkout_settings.store(BRAND={"ACCENT": "#7a1f3d", "ACCENT_DARK": "#e79ab5"})
 
         for page in every_page(client, snipcart):
             blocks = re.findall(r"<style>(.*?)</style>", page.content.decode(), re.DOTALL)
@@ -472,8 +471,10 @@ def test_an_error_speaks_the_language_that_the_shopper_switched_to(client: Clien
     assert '<html lang="fr"' in get_page(client, session, language="fr").content.decode()
 
 
-def test_a_test_store_says_so_in_words(client: Client, snipcart: StandIn, settings: Any) -> None:
-    configure(settings, MODE="test")
+def test_a_test_store_says_so_in_words(
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.store(MODE="test")
 
     for page in every_page(client, snipcart):
         assert "TEST Test mode" in to_text(page)

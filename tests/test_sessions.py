@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 from decimal import Decimal
@@ -21,20 +20,12 @@ from snipcart_checkout.exceptions import (
     UnpayableOrder,
 )
 from snipcart_checkout.services import get_payment_session
-from snipcart_checkout.testing import StandIn
-from tests.test_methods_webhook import configure
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 
 PAYLOADS = Path(__file__).parent / "payloads"
 REFUSED = [400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451]
 UNAVAILABLE = [408, 425, 429, 500, 501, 502, 503, 504, 599, "cut-before", "cut-body"]
 NOT_UNDERSTOOD = ["redirect", "not-json", "wrong-json", "truncated-json", "huge", "gzip-bomb", 204, 304]
-
-
-def with_stores(settings: Any, *names: str) -> None:
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    (store,) = checkout["STORES"].values()
-    checkout["STORES"] = dict.fromkeys(names, store)
-    settings.SNIPCART_CHECKOUT = checkout
 
 
 class TestTheStore:
@@ -50,9 +41,10 @@ class TestTheStore:
 
     @pytest.mark.parametrize("names", [(), ("live", "test")])
     def test_has_to_be_named_when_there_is_not_exactly_one(
-        self, snipcart: StandIn, settings: Any, names: tuple[str, ...]
+        self, snipcart: StandIn, checkout_settings: CheckoutSettings, names: tuple[str, ...]
     ) -> None:
-        with_stores(settings, *names)
+        live = checkout_settings()["STORES"]["live"]
+        checkout_settings.set("STORES", dict.fromkeys(names, live))
 
         with pytest.raises(ImproperlyConfigured):
             get_payment_session("token")
@@ -62,11 +54,10 @@ class TestTheStore:
         with pytest.raises(ImproperlyConfigured):
             get_payment_session("token", store="nowhere")
 
-    def test_decides_which_way_back_is_its_own(self, snipcart: StandIn, settings: Any) -> None:
-        with_stores(settings, "live", "test")
-        checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-        checkout["STORES"]["test"] = {**checkout["STORES"]["test"], "SHOP_HOSTS": ["other.example"]}
-        settings.SNIPCART_CHECKOUT = checkout
+    def test_decides_which_way_back_is_its_own(
+        self, snipcart: StandIn, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.store("test", like="live", SHOP_HOSTS=["other.example"])
         session = snipcart.session(cart_url="https://other.example/#/cart")
 
         assert get_payment_session(session.public_token, store="test").return_url.startswith("https://other")
@@ -242,18 +233,18 @@ class TestTheWayBack:
         assert str(raised.value) == expected
         assert f"store live: {expected}" in caplog.messages
 
-    def test_needs_a_shop_to_lead_to(self, snipcart: StandIn, settings: Any) -> None:
-        configure(settings, SHOP_HOSTS=[])
+    def test_needs_a_shop_to_lead_to(self, snipcart: StandIn, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store(SHOP_HOSTS=[])
 
         with pytest.raises(ImproperlyConfigured, match=r"'live'\] has no SHOP_HOSTS"):
             get_payment_session(snipcart.session().public_token)
 
     @pytest.mark.parametrize("debug", [True, False])
     def test_may_be_plain_http_on_this_machine_with_debug(
-        self, snipcart: StandIn, settings: Any, debug: bool
+        self, snipcart: StandIn, settings: Any, checkout_settings: CheckoutSettings, debug: bool
     ) -> None:
         settings.DEBUG = debug
-        configure(settings, SHOP_HOSTS=["127.0.0.1:8000"])
+        checkout_settings.store(SHOP_HOSTS=["127.0.0.1:8000"])
         session = snipcart.session(cart_url="http://127.0.0.1:8000/#/cart")
 
         if debug:

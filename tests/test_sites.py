@@ -31,11 +31,10 @@ from django.urls import clear_script_prefix, include, path, set_script_prefix
 from django.utils.log import AdminEmailHandler
 
 from snipcart_checkout.models import Payment
-from snipcart_checkout.testing import StandIn, ask_for_methods
+from snipcart_checkout.testing import CheckoutSettings, StandIn, ask_for_methods
 from snipcart_checkout.views import CheckoutView
 from snipcart_checkout.views.endpoints import Endpoint
 from tests.support.sampling import sampled
-from tests.test_methods_webhook import configure
 from tests.test_views import METHOD_PAGE, fields_of, get_page, press_pay, to_text
 
 pytestmark = pytest.mark.django_db
@@ -176,8 +175,10 @@ class TestAddresses:
         refunds = snipcart.confirmations[0]["links"]["refunds"]
         assert refunds.startswith(f"https://pay.shop.example/{prefix}checkout/live/refunds/")
 
-    def test_a_script_name_stands_once_in_every_address(self, snipcart: StandIn, settings: Any) -> None:
-        configure(settings, top={"PUBLIC_URL": "https://pay.shop.example/app"})
+    def test_a_script_name_stands_once_in_every_address(
+        self, snipcart: StandIn, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(PUBLIC_URL="https://pay.shop.example/app")
         client = mounted()
 
         (method,) = ask_for_methods(snipcart.session(), store="live", client=client).json()
@@ -188,9 +189,11 @@ class TestAddresses:
         assert status.request["PATH_INFO"].startswith("/checkout/payments/")
 
     @pytest.mark.django_db(transaction=True)
-    def test_a_command_writes_the_links_that_a_request_writes(self, snipcart: StandIn, settings: Any) -> None:
+    def test_a_command_writes_the_links_that_a_request_writes(
+        self, snipcart: StandIn, settings: Any, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.ROOT_URLCONF = "tests.urls_i18n"
-        configure(settings, top={"PUBLIC_URL": "https://pay.shop.example/app"})
+        checkout_settings(PUBLIC_URL="https://pay.shop.example/app")
         client = mounted(headers={"accept-language": "fr"})
         session = snipcart.session(language="fr")
         snipcart.fail("payment", 500)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import json
 import re
@@ -17,10 +16,11 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from snipcart_checkout.models import Payment
-from snipcart_checkout.testing import StandIn, StandInSession
+from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import Provider
-from tests.support.ledger import full_disk
-from tests.test_methods_webhook import configure
+from tests.support.ledger import full_disk, provider
+
+__all__ = ["provider"]
 
 pytestmark = pytest.mark.django_db
 
@@ -32,18 +32,6 @@ METHOD_PAGE = "/checkout/live/methods/acme_card/"
 @pytest.fixture
 def client() -> Client:
     return Client(enforce_csrf_checks=True)
-
-
-@pytest.fixture
-def provider(tmp_path: Path, settings: Any) -> Provider:
-    """A provider behind the store's only method, to be scripted."""
-    method = {
-        "BACKEND": "tests.support.backends.ScriptedBackend",
-        "NAME": "Credit card",
-        "OPTIONS": {"DIRECTORY": str(tmp_path)},
-    }
-    configure(settings, METHODS={"acme_card": method})
-    return Provider(tmp_path)
 
 
 def get_page(client: Client, session: StandInSession, path: str = METHOD_PAGE, **query: str) -> Any:
@@ -179,9 +167,9 @@ def test_a_way_back_that_leads_elsewhere_means_another_shop(
      ("gzip-bomb", 503), ("drip-body", 503), ("drip-headers", 503)],
 )  # fmt: skip
 def test_whatever_snipcart_does_the_shopper_gets_a_page_of_ours(
-    client: Client, snipcart: StandIn, settings: Any, fault: str | int, status: int
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings, fault: str | int, status: int
 ) -> None:
-    configure(settings, top={"READ_TIMEOUT": 0.3, "TOTAL_TIMEOUT": 0.4})
+    checkout_settings(READ_TIMEOUT=0.3, TOTAL_TIMEOUT=0.4)
     session = snipcart.session()
     snipcart.fail("payment-session", fault, times=None)
 
@@ -272,12 +260,12 @@ def test_without_the_setting_there_is_a_page_not_a_crash(client: Client, setting
 
 
 @pytest.mark.parametrize(
-    "missing", [{"API_KEYS": []}, {"SHOP_HOSTS": []}, {"METHODS": {}}, {"MODE": "maybe"}], ids=str
+    "name, value", [("API_KEYS", []), ("SHOP_HOSTS", []), ("METHODS", {}), ("MODE", "maybe")], ids=str
 )
 def test_an_incomplete_store_is_503_and_asks_nobody(
-    client: Client, snipcart: StandIn, settings: Any, missing: dict[str, Any]
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings, name: str, value: object
 ) -> None:
-    configure(settings, **missing)
+    checkout_settings.set(f"STORES.live.{name}", value)
     session = snipcart.session()
 
     for path in (PAGE, "/checkout/live/", METHOD_PAGE):
@@ -287,26 +275,21 @@ def test_an_incomplete_store_is_503_and_asks_nobody(
     assert snipcart.calls == []
 
 
-def test_two_stores_have_no_common_page(client: Client, snipcart: StandIn, settings: Any) -> None:
-    checkout = copy.deepcopy(settings.SNIPCART_CHECKOUT)
-    checkout["STORES"]["test"] = checkout["STORES"]["live"] | {"MODE": "test"}
-    settings.SNIPCART_CHECKOUT = checkout
+def test_two_stores_have_no_common_page(
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.store("test", like="live", MODE="test")
     session = snipcart.session()
 
     assert get_page(client, session, PAGE).status_code == 404
     assert get_page(client, session, "/checkout/test/").status_code == 200
 
 
-def test_with_several_methods_the_shopper_chooses(client: Client, snipcart: StandIn, settings: Any) -> None:
-    acme = "tests.support.backends.AcmeBackend"
-    configure(
-        settings,
-        METHODS={
-            "acme_card": {"BACKEND": acme, "NAME": "Credit card"},
-            "acme_cash": {"BACKEND": acme, "NAME": "Cash"},
-            "acme_usd": {"BACKEND": acme, "NAME": "Dollars", "CURRENCIES": ["USD"]},
-        },
-    )
+def test_with_several_methods_the_shopper_chooses(
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.method("acme_cash", like="acme_card", NAME="Cash")
+    checkout_settings.method("acme_usd", like="acme_card", NAME="Dollars", CURRENCIES=["USD"])
     session = snipcart.session(currency="EUR")
 
     page = get_page(client, session, PAGE)
@@ -349,10 +332,10 @@ def test_headers_keep_the_page_to_itself(client: Client, snipcart: StandIn) -> N
 
 
 def test_the_policy_follows_static_files_and_icons_to_their_origin(
-    client: Client, snipcart: StandIn, settings: Any
+    client: Client, snipcart: StandIn, settings: Any, checkout_settings: CheckoutSettings
 ) -> None:
     settings.STATIC_URL = "https://static.example/files/"
-    configure(settings, method={"ICON": "https://icons.example/card.svg"})
+    checkout_settings.method("acme_card", ICON="https://icons.example/card.svg")
 
     policy = get_page(client, snipcart.session())["Content-Security-Policy"]
 
@@ -378,9 +361,9 @@ def help_in_the_language_of_the_page(request: HttpRequest, session: Any, store: 
 
 
 def test_the_hook_of_the_site_speaks_the_language_of_the_cart(
-    client: Client, snipcart: StandIn, settings: Any
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
-    configure(settings, top={"CONTEXT": "tests.test_views.help_in_the_language_of_the_page"})
+    checkout_settings(CONTEXT="tests.test_views.help_in_the_language_of_the_page")
     assert "Oui" in to_text(get_page(client, snipcart.session(language="fr-CA")))
 
 
@@ -737,16 +720,20 @@ def add_phone(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
     return {"phone": f"+33 {store.name} {session.invoice.currency}", "public_token": "mine", "shown": "mine"}
 
 
-def test_the_context_hook_adds_and_never_replaces(client: Client, snipcart: StandIn, settings: Any) -> None:
-    configure(settings, top={"CONTEXT": "tests.test_views.add_phone"})
+def test_the_context_hook_adds_and_never_replaces(
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings(CONTEXT="tests.test_views.add_phone")
     page = get_page(client, snipcart.session(currency="EUR"))
 
     assert page.context["phone"] == "+33 live EUR"
     assert press_pay(client, page).status_code == 303
 
 
-def test_a_broken_context_hook_costs_no_order(client: Client, snipcart: StandIn, settings: Any) -> None:
-    configure(settings, top={"CONTEXT": "tests.test_views.explode"})
+def test_a_broken_context_hook_costs_no_order(
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings(CONTEXT="tests.test_views.explode")
 
     assert get_page(client, snipcart.session()).status_code == 200
 

@@ -25,8 +25,7 @@ from snipcart_checkout.models import Payment
 from snipcart_checkout.sandbox.core.bodies import methods_webhook
 from snipcart_checkout.services import get_payment_session
 from snipcart_checkout.snipcart.transport import connections as transport_connections
-from snipcart_checkout.testing import StandIn, ask_for_methods
-from tests.test_methods_webhook import configure
+from snipcart_checkout.testing import CheckoutSettings, StandIn, ask_for_methods
 from tests.test_mounting import CATCH_ALL
 from tests.test_mounting import run as run_checks
 from tests.test_sites import buy, urlconf
@@ -113,9 +112,12 @@ class TestCatchAlls:
 
 class TestHosts:
     @pytest.mark.parametrize("host", ["bücher.example", "BÜCHER.example", "xn--bcher-kva.example"])
-    def test_a_host_in_another_script(self, snipcart: StandIn, settings: Any, host: str) -> None:
+    def test_a_host_in_another_script(
+        self, snipcart: StandIn, settings: Any, checkout_settings: CheckoutSettings, host: str
+    ) -> None:
         settings.ALLOWED_HOSTS = ["xn--bcher-kva.example"]
-        configure(settings, SHOP_HOSTS=[host], top={"PUBLIC_URL": f"https://{host}"})
+        checkout_settings(PUBLIC_URL=f"https://{host}")
+        checkout_settings.store(SHOP_HOSTS=[host])
         client = Client(enforce_csrf_checks=True, SERVER_NAME="xn--bcher-kva.example")
         session = snipcart.session(cart_url="https://bücher.example/#/cart")
 
@@ -129,10 +131,12 @@ class TestHosts:
         assert answer.status_code == 303
         assert session.state == "processed"
 
-    def test_a_site_that_prepends_www_is_reached_at_www(self, snipcart: StandIn, settings: Any) -> None:
+    def test_a_site_that_prepends_www_is_reached_at_www(
+        self, snipcart: StandIn, settings: Any, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.PREPEND_WWW = True
         settings.ALLOWED_HOSTS = ["www.shop.example"]
-        configure(settings, top={"PUBLIC_URL": "https://www.shop.example"})
+        checkout_settings(PUBLIC_URL="https://www.shop.example")
         client = Client(enforce_csrf_checks=True, SERVER_NAME="www.shop.example")
 
         assert buy(snipcart, client).status_code == 200
