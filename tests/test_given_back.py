@@ -193,7 +193,144 @@ def test_nobody_is_asked_about_money_that_was_given_back_by_hand(
     assert provider.calls == calls
 
 
+# Marked by mistake.
+
+
+def test_what_was_marked_by_mistake_counts_as_kept_again_and_can_be_refunded(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    payment = pay(snipcart, session=session)
+    refund = services.mark_given_back(payment, payment.minor_units, by="ada")
+    assert refund is not None
+
+    assert services.undo_given_back(refund, note="another order", by="bob")
+
+    payment.refresh_from_db()
+    assert (payment.refunded_minor_units, payment.refundable_minor_units) == (0, payment.minor_units)
+    assert (refund.state, refund.decline_reason) == (Refund.State.DECLINED, "staff")
+    event = payment.events.get(name=Event.Name.REFUND_UNDONE)
+    assert (event.source, event.actor, event.data["note"]) == ("staff", "bob", "another order")
+    assert pay(snipcart, session=session) == payment
+    assert services.refund_by_staff(payment, payment.minor_units, by="ada").state == Refund.State.REFUNDED
+
+
+def test_a_case_whose_session_was_freed_by_mistake_is_open_again(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    session = snipcart.session()
+    payment = for_another_order(snipcart, session)
+    close(payment)
+    refund = services.mark_given_back(payment, payment.kept_minor_units, by="ada")
+    assert refund is not None
+    assert not services.payments_in_review().exists()
+
+    assert services.undo_given_back(refund, note="another order", by="ada")
+
+    assert services.payments_in_review().get() == payment
+    assert payment.events.last().name == "refund_undone"  # type: ignore[union-attr]
+
+
+def test_a_closed_case_that_freed_nothing_stays_closed(snipcart: StandIn, by_hand: Provider) -> None:
+    payment = for_another_order(snipcart, snipcart.session())
+    close(payment)
+    refund = services.mark_given_back(payment, 500, by="ada")
+    assert refund is not None
+
+    assert services.undo_given_back(refund, note="another order", by="ada")
+
+    assert not services.payments_in_review().exists()
+
+
+def test_snipcarts_request_does_not_get_what_was_undone(snipcart: StandIn, provider: Provider) -> None:
+    session = snipcart.session()
+    refund = services.mark_given_back(pay(snipcart, session=session), 500, by="ada")
+    assert refund is not None
+    assert services.undo_given_back(refund, note="another order", by="ada")
+
+    answer = ask_for_refund(session, "5.00")
+
+    assert answer.status_code == 200
+    assert answer.json()["refundId"] != str(refund.pk)
+    assert Payment.objects.get().refunded_minor_units == 500
+
+
+def test_what_snipcart_was_answered_with_cannot_be_undone(snipcart: StandIn, by_hand: Provider) -> None:
+    session = snipcart.session()
+    refund = services.mark_given_back(pay(snipcart, session=session), 500, by="ada")
+    assert refund is not None
+    assert ask_for_refund(session, "5.00").status_code == 200
+    refund.refresh_from_db()
+
+    assert not services.can_undo_given_back(refund)
+    assert not services.undo_given_back(refund, note="another order", by="ada")
+
+    assert Payment.objects.get().refunded_minor_units == 500
+
+
+def test_what_is_undone_cannot_be_undone_again(snipcart: StandIn, by_hand: Provider) -> None:
+    payment = pay(snipcart)
+    refund = services.mark_given_back(payment, 500, by="ada")
+    assert refund is not None
+    assert services.mark_given_back(payment, 300, by="ada")
+    assert services.undo_given_back(refund, note="another order", by="ada")
+
+    assert not services.can_undo_given_back(refund)
+    assert not services.undo_given_back(refund, note="another order", by="ada")
+
+    assert Payment.objects.get().refunded_minor_units == 300
+
+
+def test_what_the_provider_refunded_cannot_be_undone(snipcart: StandIn, provider: Provider) -> None:
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+
+    assert not services.can_undo_given_back(refund)
+    assert not services.undo_given_back(refund, note="another order", by="ada")
+
+    assert Payment.objects.get().refunded_minor_units == 500
+
+
 # In the admin.
+
+
+def test_staff_undo_what_was_marked_by_mistake(snipcart: StandIn, by_hand: Provider, staff: Staff) -> None:
+    client = staff("refund_payment")
+    payment = pay(snipcart)
+    refund = services.mark_given_back(payment, 500, by="ada")
+    assert refund is not None
+    page = open_page(client, "undo_given_back", refund)
+    assert press(client, page).context["form"].errors["note"]
+
+    said = told(press(client, page, note="it was another order"))
+
+    assert "5.00\xa0EUR is no longer marked as given back." in said
+    text = client.get(page_of(payment)).content.decode()
+    assert "“it was another order”" in text
+    assert "undo_given_back" not in client.get(page_of(refund)).content.decode()
+
+
+def test_who_may_not_refund_may_not_undo(snipcart: StandIn, by_hand: Provider, staff: Staff) -> None:
+    client = staff("settle_payment", "resolve_payment", "redeliver_payment", "export_payment")
+    refund = services.mark_given_back(pay(snipcart), 500, by="ada")
+    assert refund is not None
+
+    assert open_page(client, "undo_given_back", refund).status_code == 403
+    assert "undo_given_back" not in client.get(page_of(refund)).content.decode()
+
+
+def test_staff_who_are_late_to_undo_hear_that_nothing_was_done(
+    snipcart: StandIn, by_hand: Provider, staff: Staff
+) -> None:
+    client = staff("refund_payment")
+    session = snipcart.session()
+    refund = services.mark_given_back(pay(snipcart, session=session), 500, by="ada")
+    assert refund is not None
+    page = open_page(client, "undo_given_back", refund)
+    assert ask_for_refund(session, "5.00").status_code == 200
+
+    press(client, page, note="another order")
+
+    assert Payment.objects.get().refunded_minor_units == 500
 
 
 def test_a_page_that_is_sent_twice_records_once(snipcart: StandIn, by_hand: Provider, staff: Staff) -> None:

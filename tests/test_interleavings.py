@@ -306,6 +306,28 @@ def test_an_order_whose_money_goes_back_while_snipcart_is_asked_about_it_is_not_
     shop.books.assert_settled()
 
 
+def test_a_refund_that_is_undone_while_snipcart_asks_for_it_is_undone_or_answered_and_not_both(
+    shop: Shop, tmp_path: Path
+) -> None:
+    session, payment = pay(shop, "paid", amount="12.30")
+    refund = services.mark_given_back(payment, 700, by="ada")
+    assert refund is not None
+    fate = {"held_in": str(tmp_path), "held_before": "UPDATE .* SET .*matched_at"}
+    asking = shop.processes.start(
+        shoppers.fated, fate, shoppers.ask_refund, *shop.refund_call(session, "7.00")
+    )
+    wait_until((tmp_path / "held").exists)
+    undoing = shop.processes.start(shoppers.undo_given_back, str(refund.pk))
+    time.sleep(0.5)  # until it is done, or waits
+
+    (tmp_path / "go").touch()
+    status, is_undone = asking.finish().result["status"], undoing.finish().result
+
+    payment.refresh_from_db()
+    assert (status, is_undone, payment.refunded_minor_units) in {(409, True, 0), (200, False, 700)}
+    shop.books.assert_settled()
+
+
 def test_a_case_that_is_closed_while_its_refund_ends_is_closed_and_its_refund_is_made(
     shop: Shop, tmp_path: Path
 ) -> None:

@@ -420,6 +420,11 @@ class Trade(RuleBasedStateMachine):
     def give_back_by_hand(self, which: int, units: int, fate: Fate) -> None:
         self.act(lambda: self.give_back(which, units), fate)
 
+    @precondition(lambda self: Refund.objects.filter(is_by_hand=True).exists())
+    @rule(which=any_number, fate=fates)
+    def undo_what_was_given_back(self, which: int, fate: Fate) -> None:
+        self.act(lambda: self.undo_given_back(which), fate)
+
     @precondition(lambda self: len(self.sessions) < 5)
     @rule(which=any_number, kind=kinds, outcome=outcomes)
     def open_a_second_session_of_a_cart(self, which: int, kind: str, outcome: str) -> None:
@@ -598,6 +603,10 @@ class Trade(RuleBasedStateMachine):
             self.misled.add(payment.session_id)  # once its case is closed it may be paid anew
             services.mark_given_back(payment, units, by="ada")
 
+    def undo_given_back(self, which: int) -> None:
+        if refund := pick(Refund.objects.filter(is_by_hand=True).order_by("-created_at"), which):
+            services.undo_given_back(refund, note="", by="ada")
+
     def resolve_refund_now(self, which: int) -> None:
         refund = pick(Refund.objects.order_by("-created_at"), which)
         if refund and services.can_resolve_refund(refund):
@@ -656,6 +665,7 @@ INTERRUPTIONS: Final[Mapping[str, Callable[[Trade, int], object]]] = {
     "staff resend": lambda trade, which: trade.redeliver_now(which),
     "staff refund": lambda trade, which: trade.refund_now(which),
     "staff give back by hand": lambda trade, which: trade.give_back(which, 1230),
+    "staff undo what they gave back": lambda trade, which: trade.undo_given_back(which),
     "staff end the refund": lambda trade, which: trade.resolve_refund_now(which),
     "another host settles": lambda _trade, _which: services.settle(),
     "the shopper comes back": lambda trade, which: trade.now(which, trade.return_of),

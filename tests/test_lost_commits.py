@@ -208,6 +208,15 @@ def giving_back_by_hand(snipcart: StandIn, provider: Provider, database: Databas
     return payment
 
 
+def undoing_what_was_given_back(snipcart: StandIn, provider: Provider, database: Database) -> Payment:
+    payment = pay(snipcart)
+    refund = services.mark_given_back(payment, 500, by="ada")
+    assert refund is not None
+    with database.watched():
+        assert services.undo_given_back(refund, note="another order", by="ada")
+    return payment
+
+
 def receiving_a_part_and_the_rest(snipcart: StandIn, provider: Provider, database: Database) -> Payment:
     provider.script(charge="pending")
     payment = pay(snipcart)
@@ -256,6 +265,7 @@ FLOWS: Final[tuple[Callable[[StandIn, Provider, Database], Payment], ...]] = (
     refunding_in_vain,
     ending_a_refund,
     giving_back_by_hand,
+    undoing_what_was_given_back,
     receiving_a_part_and_the_rest,
     closing_a_case,
     being_disputed,

@@ -19,6 +19,7 @@ from snipcart_checkout.admin.forms import (
     ResolveRefundForm,
     ResolveReviewForm,
     SeenForm,
+    UndoForm,
 )
 from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.conf.translation import gettext_lazy
@@ -289,6 +290,30 @@ class _ResolveRefund(StaffAction):
         return _not_done(_("It no longer needs review, so nothing was done."))
 
 
+class _UndoGivenBack(StaffAction):
+    name = "undo_given_back"
+    permission = "refund_payment"
+    label = gettext_lazy("Undo “given back”")
+    explanation = gettext_lazy(
+        "The money was not given back: it was marked by mistake. Its amount counts as kept again, and can be "
+        "refunded. Nothing is sent to anybody."
+    )
+
+    def fits(self, row: Refund) -> bool:
+        return services.can_undo_given_back(row)
+
+    def form(self, rows: Sequence[Refund], data: Any = None) -> ActionForm:
+        return UndoForm(data, rows=rows)
+
+    def run(self, row: Refund, answers: Mapping[str, Any], *, by: str) -> Result:
+        if not services.undo_given_back(row, note=answers["note"], by=by):
+            return _not_done(
+                _("It is undone already, or Snipcart was answered with this refund. Nothing was done.")
+            )
+        amount = money(row.minor_units, row.currency)
+        return _done(_("%(amount)s is no longer marked as given back.") % {"amount": amount})
+
+
 def _is_as_seen(row: Payment, answers: Mapping[str, Any]) -> bool:
     """Return whether nothing has happened to a payment since the page was made that asks about it."""
     return bool(answers["seen"].get(str(row.pk)) == str(services.count_events(row)))
@@ -328,4 +353,4 @@ PAYMENT_ACTIONS: Final[Sequence[StaffAction]] = (
     _Redeliver(),
     _ResolveReview(),
 )
-REFUND_ACTIONS: Final[Sequence[StaffAction]] = (_ResolveRefund(),)
+REFUND_ACTIONS: Final[Sequence[StaffAction]] = (_ResolveRefund(), _UndoGivenBack())

@@ -236,3 +236,9 @@ class ResolveRefundForm(ActionForm):
         ],
     )
     note = _note_field()
+
+
+class UndoForm(ActionForm):
+    """Asks why something was recorded by mistake."""
+
+    note = _note_field()

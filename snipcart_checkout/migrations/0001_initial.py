@@ -413,6 +413,10 @@ class Migration(migrations.Migration):
                             ("refund_requested", "A refund was requested"),
                             ("refund_refunded", "The refund was made"),
                             ("refund_by_hand", "The money was given back by hand"),
+                            (
+                                "refund_undone",
+                                "The money was not given back: it had been marked by mistake",
+                            ),
                             ("refund_declined", "The refund was declined"),
                             ("refund_unknown", "Whether the refund was made is unknown"),
                             ("refund_review", "The refund needs review"),

@@ -74,6 +74,10 @@ class Event(models.Model):
         REFUND_REQUESTED = "refund_requested", _("A refund was requested")
         REFUND_REFUNDED = "refund_refunded", _("The refund was made")
         REFUND_BY_HAND = "refund_by_hand", _("The money was given back by hand")
+        REFUND_UNDONE = (
+            "refund_undone",
+            _("The money was not given back: it had been marked by mistake"),
+        )
         REFUND_DECLINED = "refund_declined", _("The refund was declined")
         REFUND_UNKNOWN = "refund_unknown", _("Whether the refund was made is unknown")
         REFUND_REVIEW = "refund_review", _("The refund needs review")

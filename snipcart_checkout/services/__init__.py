@@ -53,6 +53,7 @@ from snipcart_checkout.services.staff import (
     RESOLUTIONS,
     can_be_received,
     can_resolve_refund,
+    can_undo_given_back,
     count_events,
     get_missing_minor_units,
     get_today,
@@ -65,6 +66,7 @@ from snipcart_checkout.services.staff import (
     refund_by_staff,
     resolve_refund,
     resolve_review,
+    undo_given_back,
 )
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "can_be_received",
     "can_look_up",
     "can_resolve_refund",
+    "can_undo_given_back",
     "check_redirect",
     "confirmations_in_review",
     "confirmations_undelivered_too_long",
@@ -135,4 +138,5 @@ __all__ = [
     "resolve_review",
     "settle",
     "supports_refund",
+    "undo_given_back",
 ]

@@ -73,8 +73,8 @@ def refund_payment(payment: Payment, units: int, *, actor: Actor) -> Refund:
     stored or sent). Must run outside any transaction.
     """
     refund = _refund(payment, units, actor)
-    if actor == SNIPCART:
-        _match(refund)
+    if actor == SNIPCART and not _match(refund):
+        raise RefundNotPossible(_("Staff took this refund back a moment ago; request it again."))
     return refund
 
 
@@ -152,15 +152,21 @@ def _find_earlier(payment: Payment, units: int, actor: Actor) -> Refund | None:
     return made.order_by(F("matched_at").asc(nulls_last=True), "created_at").first()
 
 
-def _match(refund: Refund) -> None:
-    """Record that Snipcart's request was answered with this refund, which staff may have requested first."""
-    unanswered = Refund.objects.filter(pk=refund.pk, matched_at__isnull=True)
+def _match(refund: Refund) -> bool:
+    """Record that Snipcart's request is answered with this refund, which staff may have requested first; False where
+    they undid it meanwhile.
+    """
+    is_undone = Q(is_by_hand=True, state=_State.DECLINED)
+    unanswered = Refund.objects.filter(~is_undone, pk=refund.pk, matched_at__isnull=True)
 
-    def work() -> None:
-        if unanswered.update(matched_at=timezone.now()) and refund.requested_by:
-            record_event(refund.payment, Event.Name.REFUND_MATCHED, actor=SNIPCART, refund=str(refund.pk))
+    def work() -> bool:
+        if unanswered.update(matched_at=timezone.now()):
+            if refund.requested_by:
+                record_event(refund.payment, Event.Name.REFUND_MATCHED, actor=SNIPCART, refund=str(refund.pk))
+            return True
+        return Refund.objects.filter(pk=refund.pk, matched_at__isnull=False).exists()
 
-    commit(work)
+    return commit(work)
 
 
 def _try_reserve(payment: Payment, units: int, actor: Actor) -> Refund | None:
@@ -240,6 +246,46 @@ def record_by_hand(
         refund.payment = payment
         send_signal(payment_refunded, payment=payment, refund=refund)
     return refund
+
+
+def can_be_undone(refund: Refund) -> bool:
+    """Return whether a refund was only recorded by hand, and Snipcart does not know of it."""
+    return refund.is_by_hand and refund.state == _State.REFUNDED and refund.matched_at is None
+
+
+def undo_by_hand(refund: Refund, *, note: str, actor: Actor) -> bool:
+    """Release the amount of a refund that staff recorded by mistake; a case whose session it had freed is open again.
+
+    False when it ``can_be_undone`` no more.
+    """
+    uid = uuid4()
+    recorded = Refund.objects.filter(
+        pk=refund.pk, is_by_hand=True, state=_State.REFUNDED, matched_at__isnull=True
+    )
+    freed = Payment.objects.filter(
+        pk=refund.payment_id, state=Payment.State.REVIEW, resolved_at__isnull=False, live_key__isnull=True
+    )
+
+    def work() -> bool:
+        undone = {"state": _State.DECLINED, "decline_reason": _Decline.STAFF, "updated_at": timezone.now()}
+        if not recorded.update(**undone):
+            return False
+        _update_payment(refund.payment, refund, _State.DECLINED)
+        freed.update(**CASE_OPENED)
+        record_event(
+            refund.payment,
+            Event.Name.REFUND_UNDONE,
+            actor=actor,
+            uid=uid,
+            refund=str(refund.pk),
+            minor_units=refund.minor_units,
+            note=note,
+        )
+        return True
+
+    done = commit(work, recall=lambda: is_recorded(uid))
+    refund.refresh_from_db()
+    return done
 
 
 def _answer_again(refund: Refund) -> Refund:

@@ -24,11 +24,13 @@ from snipcart_checkout.services.outcomes import (
 )
 from snipcart_checkout.services.refunds import (
     can_be_ended,
+    can_be_undone,
     free_session_of_refunded_case,
     leave_unsettled_to_staff,
     record_by_hand,
     record_refund_decision,
     refund_payment,
+    undo_by_hand,
 )
 
 _State = Payment.State
@@ -158,6 +160,20 @@ def mark_given_back(
         note=note,
         actor=staff(by),
     )
+
+
+def undo_given_back(refund: Refund, *, note: str, by: str) -> bool:
+    """Record that money was marked as given back by mistake: its amount counts as kept again.
+
+    A closed review that had freed its session is open again. False when the refund was not marked by
+    staff, is undone already, or Snipcart's request was answered with it.
+    """
+    return undo_by_hand(refund, note=note, actor=staff(by))
+
+
+def can_undo_given_back(refund: Refund) -> bool:
+    """Return whether a refund is one that staff marked and may take back."""
+    return can_be_undone(refund)
 
 
 def count_events(payment: Payment) -> int:

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Page
 
+from snipcart_checkout import services
 from snipcart_checkout.models import Event, Payment, Refund
 from tests.support.browser_site import Browse, Site
 from tests.support.desk import LIST, REFUNDS, TOTALS, act_url, page_of, row
@@ -52,6 +53,8 @@ def addresses(ledger: list[Payment]) -> Iterator[str]:
     by_state = {payment.state: payment for payment in ledger}
     paid, pending, review = (by_state[state] for state in ("paid", "pending", "review"))
     unknown = paid.refunds.get(state="unknown")
+    marked = services.mark_given_back(paid, 100, by="ada")
+    assert marked is not None
     yield from (LIST, f"{LIST}?q=nothing", f"{LIST}?state__exact=paid&q=42.50", TOTALS, REFUNDS)
     yield "/admin/snipcart_checkout/confirmation/"
     yield from (page_of(found) for found in (paid, pending, review, unknown, paid.confirmations.get()))
@@ -61,6 +64,7 @@ def addresses(ledger: list[Payment]) -> Iterator[str]:
     yield act_url("mark_given_back", paid)
     yield act_url("resolve_review", review)
     yield act_url("resolve_refund", unknown)
+    yield act_url("undo_given_back", marked)
 
 
 def log_in(page: Page, url: str) -> None:

@@ -19,8 +19,8 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test import Client
 
-from snipcart_checkout import signals
-from snipcart_checkout.models import Payment
+from snipcart_checkout import services, signals
+from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services import (
     give_up,
     mark_expired,
@@ -138,6 +138,13 @@ def give_back(ready: Ready, reference: str, units: int) -> bool:
         return mark_given_back(payment, units, by="somebody") is not None
     except ValueError:  # more than is left
         return False
+
+
+def undo_given_back(ready: Ready, refund: str) -> bool:
+    """Be staff who marked money as given back by mistake."""
+    marked = Refund.objects.get(pk=refund)
+    ready()
+    return services.undo_given_back(marked, note="another order", by="somebody")
 
 
 def tidy_up(ready: Ready, days: int) -> dict[str, int]:
