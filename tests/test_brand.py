@@ -8,8 +8,9 @@ import pytest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from snipcart_checkout.conf import PLANS, Brand, Store, get_settings
-from tests.test_checks import ids, method, run, store
+from snipcart_checkout.conf import PLANS, Brand, Method, Store, get_settings
+from snipcart_checkout.testing import CheckoutSettings
+from tests.test_checks import ids, run
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -29,14 +30,19 @@ def _debug_off(settings: Settings) -> None:
     settings.DEBUG = False
 
 
-def read(settings: Settings, values: dict[str, Any]) -> Store:
-    settings.SNIPCART_CHECKOUT = values
+def read(checkout_settings: CheckoutSettings, **changes: Any) -> Store:
+    checkout_settings.store(**changes)
     return get_settings().stores["live"]
 
 
+def read_method(checkout_settings: CheckoutSettings, **changes: Any) -> Method:
+    checkout_settings.method("acme_card", **changes)
+    return get_settings().stores["live"].methods["acme_card"]
+
+
 class TestBrand:
-    def test_it_is_read_as_it_was_written(self, settings: Settings) -> None:
-        assert read(settings, store(BRAND=BRAND)).brand == Brand(
+    def test_it_is_read_as_it_was_written(self, checkout_settings: CheckoutSettings) -> None:
+        assert read(checkout_settings, BRAND=BRAND).brand == Brand(
             name="The Paper Lantern",
             logo="snipcart_checkout/checkout.css",
             logo_dark="https://cdn.example/logo-dark.svg",
@@ -46,34 +52,36 @@ class TestBrand:
         )
         assert ids() == []
 
-    def test_a_store_without_one_has_an_empty_one(self, settings: Settings) -> None:
-        brand = read(settings, store()).brand
+    def test_a_store_without_one_has_an_empty_one(self, checkout_settings: CheckoutSettings) -> None:
+        brand = read(checkout_settings).brand
         assert brand == Brand()
         assert not brand
         assert brand.accent == ""
 
-    def test_its_name_may_be_a_lazy_translation(self, settings: Settings) -> None:
-        brand = read(settings, store(BRAND={"NAME": gettext_lazy("Card")})).brand
+    def test_its_name_may_be_a_lazy_translation(self, checkout_settings: CheckoutSettings) -> None:
+        brand = read(checkout_settings, BRAND={"NAME": gettext_lazy("Card")}).brand
         assert isinstance(brand.name, Promise)
         assert brand
         assert ids() == []
 
     @pytest.mark.parametrize("value", ["red", [], 5])
-    def test_what_is_no_dict_is_an_error_and_none(self, settings: Settings, value: object) -> None:
-        read_store = read(settings, store(BRAND=value))
-        assert not read_store.brand
-        assert read_store.complete
+    def test_what_is_no_dict_is_an_error_and_none(
+        self, checkout_settings: CheckoutSettings, value: object
+    ) -> None:
+        store = read(checkout_settings, BRAND=value)
+        assert not store.brand
+        assert store.complete
         assert ids() == ["E112"]
 
-    def test_an_unknown_key_is_named_with_the_nearest(self, settings: Settings) -> None:
-        read(settings, store(BRAND={"COLOUR": "#fff", "ACENT": "#fff"}))
+    def test_an_unknown_key_is_named_with_the_nearest(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store(BRAND={"COLOUR": "#fff", "ACENT": "#fff"})
         first, second = run()
         assert first.id == second.id == "snipcart_checkout.E002"
         assert "ACCENT_DARK, CONTACT" in (first.hint or "")
         assert second.hint == "Write 'ACCENT' instead."
 
-    def test_a_key_of_it_on_another_level_is_sent_into_it(self, settings: Settings) -> None:
-        read(settings, store(LOGO="shop/logo.svg"))
+    def test_a_key_of_it_on_another_level_is_sent_into_it(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store(LOGO="shop/logo.svg")
         (message,) = run()
         assert message.hint == "It belongs in BRAND of a store."
 
@@ -102,16 +110,16 @@ class TestBrand:
         ],
     )
     def test_every_value_that_cannot_be_used_is_an_error(
-        self, settings: Settings, key: str, value: object, error: str
+        self, checkout_settings: CheckoutSettings, key: str, value: object, error: str
     ) -> None:
-        read_store = read(settings, store(BRAND={**BRAND, key: value}))
-        assert read_store.complete
+        store = read(checkout_settings, BRAND={**BRAND, key: value})
+        assert store.complete
         (message,) = run()
         assert message.id == f"snipcart_checkout.{error}"
         assert message.hint
         assert f"['BRAND'][{key!r}]" in message.msg
         if key not in {"LOGO", "LOGO_DARK"} or value == 5:
-            assert getattr(read_store.brand, key.lower()) == ""
+            assert getattr(store.brand, key.lower()) == ""
 
     @pytest.mark.parametrize(
         "contact",
@@ -122,22 +130,23 @@ class TestBrand:
             "https://shop.example/contact?a=b",
         ],
     )
-    def test_a_link_of_three_kinds_is_a_contact(self, settings: Settings, contact: str) -> None:
-        assert read(settings, store(BRAND={"CONTACT": f" {contact} "})).brand.contact == contact
+    def test_a_link_of_three_kinds_is_a_contact(
+        self, checkout_settings: CheckoutSettings, contact: str
+    ) -> None:
+        assert read(checkout_settings, BRAND={"CONTACT": f" {contact} "}).brand.contact == contact
         assert ids() == []
 
 
 class TestDescription:
-    def test_it_is_one_line_in_the_words_of_the_merchant(self, settings: Settings) -> None:
-        values = method(DESCRIPTION=gettext_lazy("Card"))
-        assert str(read(settings, values).methods["acme_card"].description) == "Card"
+    def test_it_is_one_line_in_the_words_of_the_merchant(self, checkout_settings: CheckoutSettings) -> None:
+        assert str(read_method(checkout_settings, DESCRIPTION=gettext_lazy("Card")).description) == "Card"
         assert ids() == []
 
-    def test_left_out_it_is_empty(self, settings: Settings) -> None:
-        assert read(settings, method()).methods["acme_card"].description == ""
+    def test_left_out_it_is_empty(self, checkout_settings: CheckoutSettings) -> None:
+        assert read_method(checkout_settings).description == ""
 
-    def test_what_is_no_text_is_an_error_and_empty(self, settings: Settings) -> None:
-        assert read(settings, method(DESCRIPTION=["a"])).methods["acme_card"].description == ""
+    def test_what_is_no_text_is_an_error_and_empty(self, checkout_settings: CheckoutSettings) -> None:
+        assert read_method(checkout_settings, DESCRIPTION=["a"]).description == ""
         assert ids() == ["E219"]
 
 
@@ -148,38 +157,40 @@ class TestIcons:
         "icon, icons", [(None, ()), ("", ()), (CSS, (CSS,)), ([CSS, CSS], (CSS, CSS)), ((CSS,), (CSS,))]
     )
     def test_one_or_several_may_be_given(
-        self, settings: Settings, icon: object, icons: tuple[str, ...]
+        self, checkout_settings: CheckoutSettings, icon: object, icons: tuple[str, ...]
     ) -> None:
-        read_method = read(settings, method(ICON=icon)).methods["acme_card"]
-        assert read_method.icons == icons
-        assert read_method.icon == (icons[0] if icons else "")
+        method = read_method(checkout_settings, ICON=icon)
+        assert method.icons == icons
+        assert method.icon == (icons[0] if icons else "")
         assert ids() == []
 
-    def test_more_than_four_are_an_error_and_four(self, settings: Settings) -> None:
-        assert len(read(settings, method(ICON=[self.CSS] * 5)).methods["acme_card"].icons) == 4
+    def test_more_than_four_are_an_error_and_four(self, checkout_settings: CheckoutSettings) -> None:
+        assert len(read_method(checkout_settings, ICON=[self.CSS] * 5).icons) == 4
         assert ids() == ["E220"]
 
-    def test_each_that_cannot_be_shown_is_named(self, settings: Settings) -> None:
-        read(settings, method(ICON=[self.CSS, "shop/missing.svg", 5]))
+    def test_each_that_cannot_be_shown_is_named(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.method("acme_card", ICON=[self.CSS, "shop/missing.svg", 5])
         first, second = run()
         assert first.id == second.id == "snipcart_checkout.W202"
         assert "'shop/missing.svg'" in first.msg
 
 
 class TestPlans:
-    def test_an_order_with_a_plan_is_paid_once_unless_refused(self, settings: Settings) -> None:
-        assert read(settings, store()).plans == "once"
-        assert read(settings, store(PLANS="refuse")).plans == "refuse"
-        assert read(settings, store(PLANS="ONCE")).plans == "once"
+    def test_an_order_with_a_plan_is_paid_once_unless_refused(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        assert read(checkout_settings).plans == "once"
+        assert read(checkout_settings, PLANS="refuse").plans == "refuse"
+        assert read(checkout_settings, PLANS="ONCE").plans == "once"
         assert ids() == []
 
     @pytest.mark.parametrize("value", ["never", None, True, ["refuse"]])
     def test_what_is_neither_refuses_and_leaves_the_store_incomplete(
-        self, settings: Settings, value: object
+        self, checkout_settings: CheckoutSettings, value: object
     ) -> None:
-        read_store = read(settings, store(PLANS=value))
-        assert read_store.plans == "refuse"
-        assert not read_store.complete
+        store = read(checkout_settings, PLANS=value)
+        assert store.plans == "refuse"
+        assert not store.complete
         assert "E117" in ids()
 
     def test_there_are_two(self) -> None:

@@ -20,6 +20,8 @@ from snipcart_checkout.backends.base import Charge, ChargeResult, PaymentBackend
 from snipcart_checkout.checks import TAG
 from snipcart_checkout.checks.secrets import is_placeholder
 from snipcart_checkout.conf import RESERVED_METHOD_IDS, get_settings
+from snipcart_checkout.testing import CheckoutSettings
+from tests.settings import SNIPCART_CHECKOUT
 from tests.support.backends import AcmeBackend
 
 if TYPE_CHECKING:
@@ -28,29 +30,8 @@ if TYPE_CHECKING:
     from pytest_django import Settings
 
 SECRET = "sk_live_0123456789"
-METHOD: dict[str, Any] = {"BACKEND": "tests.support.backends.AcmeBackend", "NAME": "Card"}
-STORE: dict[str, Any] = {
-    "API_KEYS": ["first-key", "second-key"],
-    "SHOP_HOSTS": ["shop.example"],
-    "METHODS": {"acme_card": METHOD},
-}
-SITE: dict[str, Any] = {"PUBLIC_URL": "https://pay.shop.example", "STORES": {"live": STORE}}
-
-
-def site(**changes: Any) -> dict[str, Any]:
-    return {**SITE, **changes}
-
-
-def store(**changes: Any) -> dict[str, Any]:
-    return site(STORES={"live": {**STORE, **changes}})
-
-
-def method(identifier: str = "acme_card", **changes: Any) -> dict[str, Any]:
-    return store(METHODS={identifier: {**METHOD, **changes}})
-
-
-def without(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != key}
+LIVE = SNIPCART_CHECKOUT["STORES"]["live"]
+ACME = "STORES.live.METHODS.acme_card"
 
 
 def run(**options: Any) -> list[checks.CheckMessage]:
@@ -119,42 +100,17 @@ def charge_elsewhere(charge: Charge) -> ChargeResult:
 
 
 class TestGoodSettings:
-    def test_the_least_that_works_has_no_message(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = SITE
+    def test_the_least_that_works_has_no_message(self) -> None:
         assert run() == []
 
-    def test_every_setting_in_use_has_no_message(self, settings: Settings, tmp_path: Path) -> None:
+    def test_every_setting_in_use_has_no_message(
+        self, checkout_settings: CheckoutSettings, tmp_path: Path
+    ) -> None:
         bundle = tmp_path / "ca.pem"
         import trustme
 
         trustme.CA().cert_pem.write_to_path(str(bundle))
-        card = {
-            **METHOD,
-            "NAME": gettext_lazy("Card"),
-            "ICON": "https://cdn.example/card.svg",
-            "CURRENCIES": ["EUR", "usd"],
-            "COUNTRIES": ("FR", "gb"),
-            "MIN_AMOUNT": "1",
-            "MAX_AMOUNT": 2000,
-            "OPTIONS": {"API_KEY": SECRET},
-        }
-        live = {
-            **STORE,
-            "MODE": "live",
-            "STORE_SECRET_KEY": SECRET,
-            "SHOP_HOSTS": [
-                "shop.example",
-                "shop.example:8443",
-                "localhost:8000",
-                "[::1]:1",
-                "bücher.example",
-            ],
-            "REQUIRE_REFUND_TOKEN": True,
-            "METHODS": {"acme_card": card, "acme-2": METHOD},
-        }
-        trial = {**STORE, "MODE": "test", "API_KEYS": ("test-key",), "STORE_SECRET_KEY": ""}
-        settings.SNIPCART_CHECKOUT = site(
-            STORES={"live": live, "test": trial},
+        checkout_settings(
             API_URL="https://payment.snipcart.com/api",
             APP_API_URL="https://app.snipcart.com/api/",
             CONNECT_TIMEOUT=1,
@@ -166,28 +122,47 @@ class TestGoodSettings:
             METHOD_FILTER="os.path.join",
             CONTEXT=charge_elsewhere,
         )
+        checkout_settings.method("acme-2", like="acme_card")
+        checkout_settings.method(
+            "acme_card",
+            NAME=gettext_lazy("Card"),
+            ICON="https://cdn.example/card.svg",
+            CURRENCIES=["EUR", "usd"],
+            COUNTRIES=("FR", "gb"),
+            MIN_AMOUNT="1",
+            MAX_AMOUNT=2000,
+            OPTIONS={"API_KEY": SECRET},
+        )
+        checkout_settings.store("test", like="live", MODE="test", API_KEYS=("test-key",), STORE_SECRET_KEY="")
+        checkout_settings.store(
+            "live",
+            MODE="live",
+            STORE_SECRET_KEY=SECRET,
+            SHOP_HOSTS=["shop.example", "shop.example:8443", "localhost:8000", "[::1]:1", "bücher.example"],
+            REQUIRE_REFUND_TOKEN=True,
+        )
         assert run() == []
 
-    def test_what_is_left_empty_counts_as_left_out(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {
-            **store(STORE_SECRET_KEY=None),
-            **dict.fromkeys(("CA_BUNDLE", "PROXY", "METHOD_FILTER", "CONTEXT")),
-        }
+    def test_what_is_left_empty_counts_as_left_out(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(**dict.fromkeys(("CA_BUNDLE", "PROXY", "METHOD_FILTER", "CONTEXT")))
+        checkout_settings.store(STORE_SECRET_KEY=None)
         assert run() == []
 
-    def test_loopback_addresses_are_fine_with_debug(self, settings: Settings) -> None:
+    def test_loopback_addresses_are_fine_with_debug(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.DEBUG = True
         addresses = dict.fromkeys(("PUBLIC_URL", "API_URL", "APP_API_URL"), "http://127.0.0.1:8000/x")
-        settings.SNIPCART_CHECKOUT = site(**addresses)
+        checkout_settings(**addresses)
         assert run() == []
 
     @pytest.mark.parametrize("options", [{"DEBUG": True}, {"MODE": "test"}])
     def test_the_dummy_backend_is_fine_where_no_money_is_expected(
-        self, settings: Settings, options: dict[str, Any]
+        self, settings: Settings, checkout_settings: CheckoutSettings, options: dict[str, Any]
     ) -> None:
         settings.DEBUG = options.get("DEBUG", False)
-        dummy = {"acme_dummy": {"BACKEND": "snipcart_checkout.backends.dummy.DummyBackend", "NAME": "Trial"}}
-        settings.SNIPCART_CHECKOUT = store(METHODS=dummy, MODE=options.get("MODE", "live"))
+        checkout_settings.store(MODE=options.get("MODE", "live"))
+        checkout_settings.method("acme_card", BACKEND="snipcart_checkout.backends.dummy.DummyBackend")
         assert run() == []
 
 
@@ -244,68 +219,69 @@ class TestSite:
             ({"CONTEXT": 5}, "E009"),
             ({"STORES": {}}, "E010"),
             ({"STORES": None}, "E010"),
-            ({"STORES": [STORE]}, "E010"),
+            ({"STORES": [{}]}, "E010"),
         ],
         ids=repr,
     )
     def test_each_mistake_has_its_own_id(
-        self, settings: Settings, changes: dict[str, Any], expected: str
+        self, checkout_settings: CheckoutSettings, changes: dict[str, Any], expected: str
     ) -> None:
-        settings.SNIPCART_CHECKOUT = site(**changes)
+        for name, value in changes.items():
+            checkout_settings.set(name, value)
         assert ids() == [expected]
 
-    def test_a_missing_public_url_is_named(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = without(SITE, "PUBLIC_URL")
+    def test_a_missing_public_url_is_named(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.remove("PUBLIC_URL")
         (message,) = run()
         assert "SNIPCART_CHECKOUT['PUBLIC_URL'] is missing" in message.msg
 
-    def test_one_key_in_two_stores_is_named_once(self, settings: Settings) -> None:
-        trial = {**STORE, "MODE": "test", "API_KEYS": ["second-key ", "third-key"]}
-        settings.SNIPCART_CHECKOUT = site(STORES={"live": STORE, "test": trial})
+    def test_one_key_in_two_stores_is_named_once(self, checkout_settings: CheckoutSettings) -> None:
+        keys = ["secondary-key-for-tests ", "third-key"]
+        checkout_settings.store("test", like="live", MODE="test", API_KEYS=keys)
         (message,) = run()
         assert message.id == "snipcart_checkout.E011"
         assert "['test']" in message.msg
         assert "['live']" in message.msg
 
-    def test_a_hook_that_breaks_its_import_is_no_crash(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = site(CONTEXT="antigravity_that_does_not_exist.f")
+    def test_a_hook_that_breaks_its_import_is_no_crash(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(CONTEXT="antigravity_that_does_not_exist.f")
         assert ids() == ["E009"]
 
 
 class TestUnknownKeys:
     @pytest.mark.parametrize(
-        "values, hint",
+        "path, value, hint",
         [
-            (site(STORE={}), "Write 'STORES' instead."),
-            (site(public_url="x"), "Write 'PUBLIC_URL' instead."),
-            (site(API_KEYS=[SECRET]), "It belongs in a store."),
-            (site(BACKEND="x"), "It belongs in a method of a store."),
-            (site(COLOUR="red"), "API_URL, APP_API_URL"),
-            (store(API_KEY="x"), "Write 'API_KEYS' instead."),
-            (store(SECRET_KEY="x"), "Write 'STORE_SECRET_KEY' instead."),
-            (store(PUBLIC_URL="x"), "It belongs at the top level."),
-            (store(COMPLETE=True), "API_KEYS, BRAND, METHODS"),
-            (method(CURRENCY="EUR"), "Write 'CURRENCIES' instead."),
-            (method(SHOP_HOSTS=[]), "It belongs in a store."),
-            (method(ID="x"), "BACKEND, COUNTRIES"),
-            (site(**{"5": 1}), "Remove it"),
+            ("STORE", {}, "Write 'STORES' instead."),
+            ("public_url", "x", "Write 'PUBLIC_URL' instead."),
+            ("API_KEYS", [SECRET], "It belongs in a store."),
+            ("BACKEND", "x", "It belongs in a method of a store."),
+            ("COLOUR", "red", "API_URL, APP_API_URL"),
+            ("STORES.live.API_KEY", "x", "Write 'API_KEYS' instead."),
+            ("STORES.live.SECRET_KEY", "x", "Write 'STORE_SECRET_KEY' instead."),
+            ("STORES.live.PUBLIC_URL", "x", "It belongs at the top level."),
+            ("STORES.live.COMPLETE", True, "API_KEYS, BRAND, METHODS"),
+            (f"{ACME}.CURRENCY", "EUR", "Write 'CURRENCIES' instead."),
+            (f"{ACME}.SHOP_HOSTS", [], "It belongs in a store."),
+            (f"{ACME}.ID", "x", "BACKEND, COUNTRIES"),
+            ("5", 1, "Remove it"),
         ],
     )
     def test_the_nearest_known_key_is_named_at_every_level(
-        self, settings: Settings, values: dict[str, Any], hint: str
+        self, checkout_settings: CheckoutSettings, path: str, value: object, hint: str
     ) -> None:
-        settings.SNIPCART_CHECKOUT = values
+        checkout_settings.set(path, value)
         (message,) = run()
         assert message.id == "snipcart_checkout.E002"
         assert hint in (message.hint or "")
 
-    def test_the_place_is_spelt_as_in_a_settings_file(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = method(CURRENCY="EUR")
+    def test_the_place_is_spelt_as_in_a_settings_file(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.method("acme_card", CURRENCY="EUR")
         (message,) = run()
         assert "SNIPCART_CHECKOUT['STORES']['live']['METHODS']['acme_card']['CURRENCY']" in message.msg
 
     def test_a_key_that_is_no_text_is_no_crash(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {**SITE, 5: 1}
+        settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, 5: 1}
         assert ids() == ["E002"]
 
 
@@ -327,7 +303,7 @@ class TestStores:
             ({"API_KEYS": ["clé"]}, "E105"),
             ({"STORE_SECRET_KEY": "your-secret-key"}, "E106"),
             ({"STORE_SECRET_KEY": ["key"]}, "E106"),
-            ({"STORE_SECRET_KEY": "first-key"}, "E107"),
+            ({"STORE_SECRET_KEY": "primary-key-for-tests"}, "E107"),
             ({"SHOP_HOSTS": "shop.example"}, "E108"),
             ({"SHOP_HOSTS": []}, "E108"),
             ({"SHOP_HOSTS": None}, "E108"),
@@ -351,30 +327,31 @@ class TestStores:
         ids=repr,
     )
     def test_each_mistake_has_its_own_id(
-        self, settings: Settings, changes: dict[str, Any], expected: str
+        self, checkout_settings: CheckoutSettings, changes: dict[str, Any], expected: str
     ) -> None:
-        settings.SNIPCART_CHECKOUT = store(**changes)
+        for name, value in changes.items():
+            checkout_settings.set(f"STORES.live.{name}", value)
         assert ids() == [expected]
 
     @pytest.mark.parametrize("name", ["payments", "a b", "é", "", "x" * 101, 7])
     def test_a_name_that_cannot_stand_in_our_addresses_is_refused(
-        self, settings: Settings, name: object
+        self, checkout_settings: CheckoutSettings, name: object
     ) -> None:
-        settings.SNIPCART_CHECKOUT = site(STORES={name: STORE})
+        checkout_settings.set("STORES", {name: LIVE})
         assert ids() == ["E101"]
 
-    def test_a_string_of_keys_is_one_message_and_not_one_per_letter(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = store(API_KEYS=SECRET, SHOP_HOSTS="shop.example")
+    def test_a_string_of_keys_is_one_message_and_not_one_per_letter(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.store(API_KEYS=SECRET, SHOP_HOSTS="shop.example")
         assert ids() == ["E104", "E108"]
 
-    def test_a_store_that_is_no_dict_is_told_what_it_lacks(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = site(STORES={"live": None})
+    def test_a_store_that_is_no_dict_is_told_what_it_lacks(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(STORES={"live": None})
         assert ids() == ["E102", "E104", "E108", "E111"]
 
-    def test_every_store_is_checked(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = site(
-            STORES={"live": STORE, "trial": {**STORE, "API_KEYS": ["k"], "MODE": "x"}}
-        )
+    def test_every_store_is_checked(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store("trial", like="live", API_KEYS=["k"], MODE="x")
         (message,) = run()
         assert "['trial']['MODE']" in message.msg
 
@@ -422,70 +399,80 @@ class TestMethods:
         ids=repr,
     )
     def test_each_mistake_has_its_own_id(
-        self, settings: Settings, changes: dict[str, Any], expected: str
+        self, checkout_settings: CheckoutSettings, changes: dict[str, Any], expected: str
     ) -> None:
-        settings.SNIPCART_CHECKOUT = method(**changes)
+        checkout_settings.method("acme_card", **changes)
         assert ids() == [expected]
 
     @pytest.mark.parametrize("identifier", sorted(RESERVED_METHOD_IDS))
-    def test_an_id_of_snipcarts_own_is_refused(self, settings: Settings, identifier: str) -> None:
-        settings.SNIPCART_CHECKOUT = method(identifier)
+    def test_an_id_of_snipcarts_own_is_refused(
+        self, checkout_settings: CheckoutSettings, identifier: str
+    ) -> None:
+        checkout_settings.method(identifier, like="acme_card")
         (message,) = run()
         assert message.id == "snipcart_checkout.E202"
         assert f"'acme_{identifier}'" in (message.hint or "")
 
     @pytest.mark.parametrize("identifier", ["acme card", "é", "", "x" * 101])
     def test_an_id_that_cannot_stand_in_our_addresses_is_refused(
-        self, settings: Settings, identifier: str
+        self, checkout_settings: CheckoutSettings, identifier: str
     ) -> None:
-        settings.SNIPCART_CHECKOUT = method(identifier)
+        checkout_settings.method(identifier, like="acme_card")
         assert ids() == ["E201"]
 
-    def test_a_method_that_is_no_dict_is_one_message(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = store(METHODS={"acme_card": "tests.support.backends.AcmeBackend"})
+    def test_a_method_that_is_no_dict_is_one_message(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.set(ACME, "tests.support.backends.AcmeBackend")
         assert ids() == ["E203"]
 
     def test_a_backend_whose_library_is_missing_says_which(
-        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, checkout_settings: CheckoutSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "acme_gateway.py").write_text("import acme_sdk_that_is_not_installed")
         monkeypatch.syspath_prepend(tmp_path)
-        settings.SNIPCART_CHECKOUT = method(BACKEND="acme_gateway.Backend")
+        checkout_settings.method("acme_card", BACKEND="acme_gateway.Backend")
         (message,) = run()
         assert message.id == "snipcart_checkout.E211"
         assert "'acme_sdk_that_is_not_installed'" in (message.hint or "")
 
     def test_a_backend_whose_module_is_broken_is_no_crash(
-        self, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, checkout_settings: CheckoutSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "acme_broken.py").write_text("raise ZeroDivisionError")
         monkeypatch.syspath_prepend(tmp_path)
-        settings.SNIPCART_CHECKOUT = method(BACKEND="acme_broken.Backend")
+        checkout_settings.method("acme_card", BACKEND="acme_broken.Backend")
         (message,) = run()
         assert message.id == "snipcart_checkout.E211"
         assert "ZeroDivisionError" in message.msg
 
-    def test_the_dummy_backend_says_why_it_does_not_load(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = method(BACKEND="snipcart_checkout.backends.dummy.DummyBackend")
+    def test_the_dummy_backend_says_why_it_does_not_load(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.method("acme_card", BACKEND="snipcart_checkout.backends.dummy.DummyBackend")
         (message,) = run()
         assert "takes no money" in message.msg
 
-    def test_a_static_icon_that_exists_is_fine(self, settings: Settings, tmp_path: Path) -> None:
+    def test_a_static_icon_that_exists_is_fine(
+        self, settings: Settings, checkout_settings: CheckoutSettings, tmp_path: Path
+    ) -> None:
         (tmp_path / "card.svg").touch()
         settings.STATICFILES_DIRS = [tmp_path]
-        settings.SNIPCART_CHECKOUT = method(ICON="card.svg")
+        checkout_settings.method("acme_card", ICON="card.svg")
         assert run() == []
 
-    def test_an_icon_is_not_looked_for_where_static_files_are_not_django_s(self, settings: Settings) -> None:
+    def test_an_icon_is_not_looked_for_where_static_files_are_not_django_s(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.INSTALLED_APPS = [
             app for app in settings.INSTALLED_APPS if app != "django.contrib.staticfiles"
         ]
-        settings.SNIPCART_CHECKOUT = method(ICON="shop/card.svg")
+        checkout_settings.method("acme_card", ICON="shop/card.svg")
         assert run() == []
 
-    def test_what_a_backend_says_of_its_options_is_passed_on(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = method(
-            BACKEND="snipcart_checkout.backends.manual.ManualBackend", OPTIONS={"IBANN": "x", "BANK": "Acme"}
+    def test_what_a_backend_says_of_its_options_is_passed_on(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.method(
+            "acme_card",
+            BACKEND="snipcart_checkout.backends.manual.ManualBackend",
+            OPTIONS={"IBANN": "x", "BANK": "Acme"},
         )
         (message,) = run()
         assert message.id == "snipcart_checkout.W211"
@@ -494,27 +481,41 @@ class TestMethods:
 
 class TestSecrets:
     @pytest.mark.parametrize(
-        "values",
+        "changes",
         [
-            store(API_KEYS=SECRET),
-            store(API_KEYS=[f"two {SECRET}"]),
-            store(API_KEYS=[SECRET], STORE_SECRET_KEY=SECRET),
-            store(STORE_SECRET_KEY=[SECRET]),
-            site(STORES={"a": {**STORE, "API_KEYS": [SECRET]}, "b": {**STORE, "API_KEYS": [SECRET]}}),
-            site(PROXY=f"socks5://user:{SECRET}@proxy.example"),
-            site(PUBLIC_URL=f"https://user:{SECRET}@pay.shop.example"),
-            site(API_URL=f"https://user:{SECRET}@payment.snipcart.com"),
-            method(BACKEND="tests.test_checks.Fragile", OPTIONS={"NUMBER": SECRET}),
-            method(BACKEND="tests.test_checks.Loquacious", OPTIONS={"API_KEY": SECRET}),
-            method(
-                BACKEND="tests.test_checks.Loquacious", OPTIONS={"API_KEY": "-", "LIVE": {"TOKEN": SECRET}}
-            ),
-            method(BACKEND="tests.test_checks.Loquacious", OPTIONS={"API_KEY": [SECRET, 5]}),
-            method(BACKEND="tests.test_checks.Crashing", OPTIONS={"API_KEY": SECRET}),
+            {"STORES.live.API_KEYS": SECRET},
+            {"STORES.live.API_KEYS": [f"two {SECRET}"]},
+            {"STORES.live.API_KEYS": [SECRET], "STORES.live.STORE_SECRET_KEY": SECRET},
+            {"STORES.live.STORE_SECRET_KEY": [SECRET]},
+            {"STORES.live.API_KEYS": [SECRET], "STORES.other.API_KEYS": [SECRET]},
+            {"PROXY": f"socks5://user:{SECRET}@proxy.example"},
+            {"PUBLIC_URL": f"https://user:{SECRET}@pay.shop.example"},
+            {"API_URL": f"https://user:{SECRET}@payment.snipcart.com"},
         ],
     )
-    def test_no_message_holds_a_key(self, settings: Settings, values: dict[str, Any]) -> None:
-        settings.SNIPCART_CHECKOUT = values
+    def test_no_message_holds_a_key(
+        self, checkout_settings: CheckoutSettings, changes: dict[str, Any]
+    ) -> None:
+        for path, value in changes.items():
+            checkout_settings.set(path, value)
+        messages = run()
+        assert messages
+        assert SECRET not in "".join(map(str, messages))
+
+    @pytest.mark.parametrize(
+        "backend, options",
+        [
+            ("Fragile", {"NUMBER": SECRET}),
+            ("Loquacious", {"API_KEY": SECRET}),
+            ("Loquacious", {"API_KEY": "-", "LIVE": {"TOKEN": SECRET}}),
+            ("Loquacious", {"API_KEY": [SECRET, 5]}),
+            ("Crashing", {"API_KEY": SECRET}),
+        ],
+    )
+    def test_no_message_about_a_backend_holds_a_key(
+        self, checkout_settings: CheckoutSettings, backend: str, options: dict[str, Any]
+    ) -> None:
+        checkout_settings.method("acme_card", BACKEND=f"tests.test_checks.{backend}", OPTIONS=options)
         messages = run()
         assert messages
         assert SECRET not in "".join(map(str, messages))
@@ -600,39 +601,41 @@ class TestProject:
 # Django 6.1 asks the database whether it can hold the ledger's constraints.
 @pytest.mark.django_db
 class TestRunning:
-    def test_the_checks_are_part_of_the_projects(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {}
+    def test_the_checks_are_part_of_the_projects(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.remove("PUBLIC_URL")
         with pytest.raises(CommandError, match=r"snipcart_checkout\.E003"):
             call_command("check")
 
-    def test_another_apps_checks_leave_ours_out(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {}
+    def test_another_apps_checks_leave_ours_out(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.remove("PUBLIC_URL")
         assert ids(app_configs=[apps.get_app_config("auth")]) == []
         assert "E003" in ids(app_configs=[apps.get_app_config("snipcart_checkout")])
 
-    def test_messages_are_written_in_the_language_of_whoever_runs_them(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {}
+    def test_messages_are_written_in_the_language_of_whoever_runs_them(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.remove("PUBLIC_URL")
         with translation.override("fr"):
             assert all(isinstance(message.msg, str) for message in run())
 
     @pytest.mark.parametrize(
-        "values",
+        "path, value",
         [
-            {},
-            site(PUBLIC_URL="http://pay.shop.example"),
-            site(API_URL="x"),
-            site(STORES={"payments": STORE}),
-            store(MODE="x"),
-            store(API_KEYS=[]),
-            store(SHOP_HOSTS=["*"]),
-            store(METHODS={"paypal": METHOD}),
-            method(MAX_AMOUNT="a lot"),
+            ("STORES", {}),
+            ("PUBLIC_URL", "http://pay.shop.example"),
+            ("API_URL", "x"),
+            ("STORES", {"payments": LIVE}),
+            ("STORES.live.MODE", "x"),
+            ("STORES.live.API_KEYS", []),
+            ("STORES.live.SHOP_HOSTS", ["*"]),
+            ("STORES.live.METHODS", {"paypal": LIVE["METHODS"]["acme_card"]}),
+            (f"{ACME}.MAX_AMOUNT", "a lot"),
         ],
     )
     def test_no_store_is_incomplete_without_an_error(
-        self, settings: Settings, values: dict[str, Any]
+        self, checkout_settings: CheckoutSettings, path: str, value: object
     ) -> None:
-        settings.SNIPCART_CHECKOUT = values
+        checkout_settings.set(path, value)
         assert not any(store.complete for store in get_settings().stores.values())
         assert any(message.level >= checks.ERROR for message in run())
 

@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy
 
 from snipcart_checkout.checks import TAG
 from snipcart_checkout.snipcart.transport import connections as transport_connections
+from snipcart_checkout.testing import CheckoutSettings
 from snipcart_checkout.views import CheckoutView
-from tests.test_checks import SITE, site, store
+from tests.settings import SNIPCART_CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,6 @@ def ids(**options: Any) -> list[str]:
 @pytest.fixture(autouse=True)
 def _in_order(settings: Settings) -> None:
     settings.DEBUG = False
-    settings.SNIPCART_CHECKOUT = SITE
     settings.ROOT_URLCONF = (OURS,)
 
 
@@ -80,8 +80,10 @@ class TestResolving:
         assert message.id == "snipcart_checkout.E311"
         assert "ModuleNotFoundError" in message.msg
 
-    def test_a_store_whose_name_cannot_stand_in_an_address_is_named_once(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = site(STORES={"two words": SITE["STORES"]["live"]})
+    def test_a_store_whose_name_cannot_stand_in_an_address_is_named_once(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.set("STORES", {"two words": SNIPCART_CHECKOUT["STORES"]["live"]})
         assert ids() == ["E101"]
 
 
@@ -116,30 +118,34 @@ class TestLanguages:
 
 
 class TestPublicUrl:
-    def test_a_forced_script_name_has_to_be_in_it(self, settings: Settings) -> None:
+    def test_a_forced_script_name_has_to_be_in_it(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.FORCE_SCRIPT_NAME = "/app"
         (message,) = run()
         assert message.id == "snipcart_checkout.E306"
         assert message.hint == '"PUBLIC_URL": "https://pay.shop.example/app",'
-        settings.SNIPCART_CHECKOUT = site(PUBLIC_URL="https://pay.shop.example/app")
+        checkout_settings(PUBLIC_URL="https://pay.shop.example/app")
         assert ids() == []
 
-    def test_the_place_of_the_mount_is_no_part_of_it(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = site(PUBLIC_URL="https://shop.example/pay/")
+    def test_the_place_of_the_mount_is_no_part_of_it(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(PUBLIC_URL="https://shop.example/pay/")
         (message,) = run()
         assert message.id == "snipcart_checkout.W306"
         assert "/pay/pay/" in message.msg
 
-    def test_a_prefix_that_the_server_takes_off_is_fine(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = site(PUBLIC_URL="https://shop.example/payment")
+    def test_a_prefix_that_the_server_takes_off_is_fine(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(PUBLIC_URL="https://shop.example/payment")
         assert ids() == []
 
-    def test_a_site_that_prepends_www_is_redirected_away_from_it(self, settings: Settings) -> None:
+    def test_a_site_that_prepends_www_is_redirected_away_from_it(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
         settings.PREPEND_WWW = True
         (message,) = run()
         assert message.id == "snipcart_checkout.E307"
         assert message.hint == '"PUBLIC_URL": "https://www.pay.shop.example",'
-        settings.SNIPCART_CHECKOUT = site(PUBLIC_URL="https://www.pay.shop.example")
+        checkout_settings(PUBLIC_URL="https://www.pay.shop.example")
         assert ids() == []
 
     def test_without_the_middleware_nothing_is_prepended(self, settings: Settings) -> None:
@@ -150,19 +156,25 @@ class TestPublicUrl:
     @pytest.mark.parametrize(
         "url", ["https://bücher.example", "https://BÜCHER.example/", "https://xn--bcher-kva.example"]
     )
-    def test_a_host_in_another_script_is_fine(self, settings: Settings, url: str) -> None:
-        settings.SNIPCART_CHECKOUT = site(PUBLIC_URL=url)
+    def test_a_host_in_another_script_is_fine(
+        self, settings: Settings, checkout_settings: CheckoutSettings, url: str
+    ) -> None:
+        checkout_settings(PUBLIC_URL=url)
         settings.ALLOWED_HOSTS = ["xn--bcher-kva.example"]
         settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
         assert ids(include_deployment_checks=True) == []
 
     @pytest.mark.parametrize(
-        "values, error", [({"PUBLIC_URL": "https://straße.example"}, "E003"), ({}, "E109")]
+        "path, value, error",
+        [
+            ("PUBLIC_URL", "https://straße.example", "E003"),
+            ("STORES.live.SHOP_HOSTS", ["straße.example"], "E109"),
+        ],
     )
     def test_a_host_that_browsers_may_spell_another_way_has_to_be_punycode(
-        self, settings: Settings, values: dict[str, Any], error: str
+        self, checkout_settings: CheckoutSettings, path: str, value: object, error: str
     ) -> None:
-        settings.SNIPCART_CHECKOUT = site(**values) if values else store(SHOP_HOSTS=["straße.example"])
+        checkout_settings.set(path, value)
         (message,) = run()
         assert message.id == f"snipcart_checkout.{error}"
         assert "punycode" in message.msg
