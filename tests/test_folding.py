@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.utils import translation
+from pytest_django.asserts import assertTemplateNotUsed, assertTemplateUsed
 
 from snipcart_checkout.contrib.gallery.samples import CHECKOUT_STATES, ORDERS, PAYMENT_STATES, PROBLEM_STATES
 from snipcart_checkout.presentation.languages import page_language
@@ -142,6 +143,30 @@ def test_what_a_context_processor_gives_is_never_kept(
         page = get_page(client, session, who=who)
         assert f"Shop of {who}" in page.content.decode()
         assert "not ours" not in page.content.decode()
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_djangos_assertions_know_each_template_that_was_used(
+    client: Client, snipcart: StandIn, settings: Any, tmp_path: Path, folded: bool
+) -> None:
+    part = tmp_path / "snipcart_checkout" / "parts" / "addresses.html"
+    part.parent.mkdir(parents=True)
+    part.write_text(
+        "{% if invoice.email %}{% include 'snipcart_checkout/parts/method.html' with choice=None %}{% endif %}"
+    )
+    use_templates(settings, tmp_path, folded=folded)
+
+    page = get_page(client, snipcart.session(email="ada@shop.example"))
+    without = get_page(client, snipcart.session(email=""))
+
+    used = "base.html checkout.html parts/items.html parts/rows.html parts/addresses.html parts/form.html"
+    for name in used.split():
+        assertTemplateUsed(page, f"snipcart_checkout/{name}")
+    assertTemplateNotUsed(page, "snipcart_checkout/error.html")
+    methods = [
+        sum(each.name.endswith("parts/method.html") for each in one.templates) for one in (page, without)
+    ]
+    assert methods[0] == methods[1] + 1
 
 
 def test_a_change_of_the_settings_is_seen_by_the_next_page(

@@ -196,6 +196,19 @@ def test_an_order_that_cannot_be_paid_exactly_is_not_shown_for_payment(
     assert "<form" not in page.content.decode()
 
 
+def test_an_outage_of_snipcart_alerts_nobody_for_each_shopper(
+    client: Client, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = snipcart.session()
+    snipcart.fail("payment-session", 503, times=None)
+
+    for _ in range(3):
+        get_page(client, session)
+
+    levels = [record.levelname for record in caplog.records if record.name == "snipcart_checkout"]
+    assert levels == ["WARNING"] * 3
+
+
 def test_error_pages_carry_a_reference_that_stands_in_the_log(
     client: Client, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:

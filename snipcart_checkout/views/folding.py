@@ -8,6 +8,7 @@ the same page with those texts in place; whatever it does not know for certain i
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -65,7 +66,7 @@ def fold(
     if not isinstance(template, BackendTemplate) or not keeps_templates(template.backend):
         return template
     key = (tuple(constants.items()), tuple(truths.items()), tuple(finished.items()))
-    folded = _fold(template.template, translation.get_language(), *key)
+    folded = _fold(template.template, translation.get_language(), *key, _is_watched())
     if folded is None:
         return template
     return BackendTemplate(folded, template.backend)
@@ -81,16 +82,36 @@ def keeps_templates(backend: object) -> bool:
 
 @lru_cache(maxsize=_MOST_FOLDED)
 def _fold(
-    template: Template, _language: str | None, constants: _Key, truths: _Key, finished: _Key
+    template: Template, _language: str | None, constants: _Key, truths: _Key, finished: _Key, watched: bool
 ) -> Template | None:
     """Return the folded template; None for one that cannot be folded."""
     try:
-        nodes = _Folding(template, dict(constants), dict(truths), dict(finished)).page()
+        nodes = _Folding(template, dict(constants), dict(truths), dict(finished), watched=watched).page()
     except (_Unfoldable, TemplateDoesNotExist):
         return None
     folded = copy.copy(template)
     folded.nodelist = nodes
     return folded
+
+
+class _Mark(Node):
+    """The place of a template that was folded into another one, for ``assertTemplateUsed`` and the like."""
+
+    def __init__(self, template: Template) -> None:
+        self._used = template
+
+    def render(self, context: Context) -> str:
+        from django.test.signals import template_rendered
+
+        template_rendered.send(sender=self._used, template=self._used, context=context)
+        return ""
+
+
+def _is_watched() -> bool:
+    """Return whether Django's test runner records which templates are rendered."""
+    # Nothing imports it outside of a test run.
+    runner = sys.modules.get("django.test.utils")
+    return runner is not None and vars(Template)["_render"] is runner.instrumented_test_render
 
 
 class _Folding:
@@ -102,8 +123,11 @@ class _Folding:
         constants: Mapping[str, Hashable],
         truths: Mapping[str, Hashable],
         finished: Mapping[str, Hashable],
+        *,
+        watched: bool,
     ) -> None:
         self._template = template
+        self._watched = watched
         self._engine = template.engine
         self._finished = finished
         self._blocks: dict[str, list[BlockNode]] = {}
@@ -120,21 +144,28 @@ class _Folding:
     def page(self) -> NodeList:
         return self._merged(self._nodes(self._root(self._template), frozenset(), ()))
 
-    def _root(self, template: Template) -> NodeList:
+    def _mark(self, *templates: Template) -> Iterator[Node]:
+        """Yield what tells a test runner that these templates are used here."""
+        if self._watched:
+            yield from map(_Mark, templates)
+
+    def _root(self, template: Template) -> list[Node]:
         """Return the nodes of what everything extends, and collect the blocks on the way, the innermost first."""
         history: list[Origin] = [template.origin]
+        marks: list[Node] = []
         while True:
             extends: Any = next((node for node in template.nodelist if type(node) is ExtendsNode), None)
             blocks: Any = (extends or template).nodelist.get_nodes_by_type(BlockNode)
             for block in blocks:
                 self._blocks.setdefault(block.name, []).append(block)
             if extends is None:
-                return template.nodelist
+                return [*marks, *template.nodelist]
             name = extends.parent_name.var
             if not isinstance(name, str) or extends.parent_name.filters:
                 raise _Unfoldable
             template, origin = self._engine.find_template(name, skip=history)
             history.append(origin)
+            marks += self._mark(template)
 
     def _nodes(
         self, nodes: Collection[Node], shadowed: frozenset[str], block: tuple[BlockNode, ...]
@@ -228,23 +259,23 @@ class _Folding:
             if not items and all(isinstance(each, TextNode) for each in empty):
                 yield from empty
                 return
-            if items and (text := self._repeated(node, items, shadowed, block)) is not None:
-                yield TextNode(text)
+            if items and (repeated := self._repeated(node, items, shadowed, block)) is not None:
+                yield from repeated
                 return
         yield _changed(node, nodelist_loop=loop, nodelist_empty=empty)
 
-    def _repeated(self, node: Any, items: Any, shadowed: frozenset[str], block: Any) -> str | None:
+    def _repeated(self, node: Any, items: Any, shadowed: frozenset[str], block: Any) -> list[Node] | None:
         """Return what a loop over constants comes to; None where something else takes part in it."""
-        texts: list[str] = []
+        repeated: list[Node] = []
         try:
             for item in reversed(items) if node.is_reversed else items:
                 values = zip(node.loopvars, item if len(node.loopvars) > 1 else (item,), strict=True)
                 folding = self._with_names(node.loopvars, dict(values), {})
                 inside = (shadowed - {*node.loopvars}) | {"forloop"}
-                texts += map(_text_of, folding._nodes(node.nodelist_loop, inside, block))
+                repeated += folding._nodes(node.nodelist_loop, inside, block)
         except (_Unfoldable, TypeError, ValueError):
             return None
-        return "".join(texts)
+        return repeated if all(map(_is_finished, repeated)) else None
 
     def _with_names(
         self, names: Collection[str], constants: Mapping[str, Hashable], truths: Mapping[str, Hashable]
@@ -278,7 +309,10 @@ class _Folding:
             return
         included = self._engine.get_template(name)
         is_ours = Path(included.origin.name) == _SHIPPED / name
-        if name in self._finished and is_ours and not node.extra_context:
+        is_finished = name in self._finished and is_ours and not node.extra_context
+        if is_finished or _is_plain(included.nodelist):
+            yield from self._mark(included)
+        if is_finished:
             yield VariableNode(_name_of(str(self._finished[name])))
         elif not _is_plain(included.nodelist):
             yield node
@@ -299,7 +333,7 @@ class _Folding:
             names, *(_renamed(each, known) for each in (self._constants, self._truths))
         )
         folded = self._merged(folding._nodes(nodes, shadowed - {*names}, ()))
-        if all(type(node) is TextNode for node in folded):
+        if all(map(_is_finished, folded)):
             yield from folded
         else:
             yield WithNode(None, None, folded, extra_context=dict(names))
@@ -355,6 +389,7 @@ class _Folding:
 
 _HANDLERS: Final[Mapping[type[Node], Any]] = {
     TextNode: lambda folding, node, shadowed, block: iter((node,)),
+    _Mark: lambda folding, node, shadowed, block: iter((node,)),
     VariableNode: _Folding._variable,
     TranslateNode: _Folding._translation,
     BlockTranslateNode: _Folding._translated_block,
@@ -421,10 +456,8 @@ def _renamed(known: Mapping[str, Hashable], names: Mapping[str, str]) -> dict[st
     }
 
 
-def _text_of(node: Node) -> str:
-    if type(node) is not TextNode:
-        raise _Unfoldable
-    return str(node.s)
+def _is_finished(node: Node) -> bool:
+    return type(node) in {TextNode, _Mark}
 
 
 def _changed(node: Node, **attributes: object) -> Node:

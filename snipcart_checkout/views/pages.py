@@ -203,7 +203,8 @@ class Page(Endpoint):
         status = problem.status
         if not reference:
             reference = new_reference()
-            level = logging.ERROR if status >= 500 else logging.INFO
+            # An ERROR is an alert, once for each case; an outage of Snipcart meets every shopper.
+            level = logging.WARNING if status >= 500 else logging.INFO
             services.log(level, "%s: %s %s [%s]", self.request.path, problem.name.lower(), reason, reference)
         language = language or self.chosen_language()
         with language.active():
