@@ -20,7 +20,7 @@ from django.utils import timezone, translation
 
 from snipcart_checkout.models import Payment
 from snipcart_checkout.services.diagnosis import Diagnosis, diagnose
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import AcmeBackend
 from tests.support.live_site import LiveSite
 
@@ -32,39 +32,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db
 
 KEY = "sk_live_0123456789"
-STORE: dict[str, Any] = {
-    "API_KEYS": [KEY],
-    "SHOP_HOSTS": ["shop.example"],
-    "METHODS": {"acme_card": {"BACKEND": "tests.support.backends.AcmeBackend", "NAME": "Card"}},
-}
-
-
-@pytest.fixture
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as snipcart:
-        yield snipcart
 
 
 @pytest.fixture(autouse=True)
-def site(settings: Settings) -> Iterator[LiveSite]:
+def site() -> Iterator[LiveSite]:
     with LiveSite() as live:
         yield live
 
 
 @pytest.fixture(autouse=True)
-def _healthy_site(settings: Settings, stand_in: StandIn, site: LiveSite) -> None:
+def _healthy_site(
+    settings: Settings, checkout_settings: CheckoutSettings, snipcart: StandIn, site: LiveSite
+) -> None:
     settings.DEBUG = True
-    settings.SNIPCART_CHECKOUT = {
-        "PUBLIC_URL": site.url,
-        "STORES": {"live": STORE},
-        "READ_TIMEOUT": 10,
-        "TOTAL_TIMEOUT": 20,
-        **stand_in.settings,
-    }
-
-
-def change(settings: Settings, **changes: Any) -> None:
-    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, **changes}
+    checkout_settings(PUBLIC_URL=site.url, READ_TIMEOUT=10, TOTAL_TIMEOUT=20)
+    checkout_settings.store(API_KEYS=[KEY])
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -83,9 +65,8 @@ def connection_problem(diagnosis: Diagnosis) -> str:
 
 
 class TestAddresses:
-    def test_each_store_has_a_url_to_paste(self, settings: Settings, site: LiveSite) -> None:
-        trial = {**STORE, "MODE": "test", "API_KEYS": ["test-key"]}
-        change(settings, STORES={"live": STORE, "trial": trial})
+    def test_each_store_has_a_url_to_paste(self, checkout_settings: CheckoutSettings, site: LiveSite) -> None:
+        checkout_settings.store("trial", like="live", MODE="test", API_KEYS=["test-key"])
         code, printed = run()
         lines = [line.strip() for line in printed.splitlines()]
         assert code == 0
@@ -95,26 +76,23 @@ class TestAddresses:
         assert f"{site.url}/checkout/trial/payment-methods/" in lines
 
     def test_a_provider_that_sends_notifications_has_a_url_too(
-        self, settings: Settings, site: LiveSite, tmp_path: Any
+        self, checkout_settings: CheckoutSettings, site: LiveSite, tmp_path: Any
     ) -> None:
-        scripted = {
-            "BACKEND": "tests.support.backends.ScriptedBackend",
-            "NAME": "Card",
-            "OPTIONS": {"DIRECTORY": str(tmp_path)},
-        }
-        change(settings, STORES={"live": {**STORE, "METHODS": {**STORE["METHODS"], "scripted": scripted}}})
+        backend = "tests.support.backends.ScriptedBackend"
+        checkout_settings.method("scripted", BACKEND=backend, OPTIONS={"DIRECTORY": str(tmp_path)})
         (store,) = diagnose().stores
         assert store.notification_urls == {"scripted": f"{site.url}/checkout/live/notifications/scripted/"}
         assert f"{site.url}/checkout/live/notifications/scripted/" in run()[1]
 
-    def test_a_backend_that_cannot_be_built_has_no_url_for_notifications(self, settings: Settings) -> None:
-        broken = {"BACKEND": "tests.support.backends.Missing", "NAME": "Card"}
-        change(settings, STORES={"live": {**STORE, "METHODS": {"broken": broken}}})
+    def test_a_backend_that_cannot_be_built_has_no_url_for_notifications(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.method("acme_card", BACKEND="tests.support.backends.Missing")
         (store,) = diagnose(offline=True).stores
         assert store.notification_urls == {}
 
-    def test_an_address_that_is_not_known_is_not_made_up(self, settings: Settings) -> None:
-        change(settings, PUBLIC_URL="")
+    def test_an_address_that_is_not_known_is_not_made_up(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(PUBLIC_URL="")
         code, printed = run()
         assert code == 1
         assert "not known yet" in printed
@@ -129,52 +107,53 @@ class TestAddresses:
 
 
 class TestConnection:
-    def test_a_snipcart_that_refuses_the_token_is_reached(self, stand_in: StandIn) -> None:
+    def test_a_snipcart_that_refuses_the_token_is_reached(self, snipcart: StandIn) -> None:
         code, printed = run()
         assert code == 0
         assert "Snipcart answers at 127.0.0.1" in printed
-        assert len(stand_in.calls_to("validate")) == 1
+        assert len(snipcart.calls_to("validate")) == 1
 
-    def test_a_snipcart_that_is_down_is_wrong(self, settings: Settings) -> None:
+    def test_a_snipcart_that_is_down_is_wrong(self, checkout_settings: CheckoutSettings) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        change(settings, API_URL=f"http://127.0.0.1:{port}/api")
+        checkout_settings(API_URL=f"http://127.0.0.1:{port}/api")
         code, printed = run()
         assert code == 1
         assert "Snipcart cannot be used at 127.0.0.1" in printed
         assert printed.splitlines()[-1] == "1 thing is wrong."
 
     @pytest.mark.parametrize("fault", [500, 503, 302, "cut-before"])
-    def test_a_snipcart_out_of_order_is_wrong(self, stand_in: StandIn, fault: str | int) -> None:
-        stand_in.fail("validate", fault)
+    def test_a_snipcart_out_of_order_is_wrong(self, snipcart: StandIn, fault: str | int) -> None:
+        snipcart.fail("validate", fault)
         assert connection_problem(diagnose())
 
     def test_what_is_wrong_with_the_connection_is_said_in_the_language_of_the_command(
-        self, stand_in: StandIn
+        self, snipcart: StandIn
     ) -> None:
-        stand_in.fail("validate", 503)
+        snipcart.fail("validate", 503)
         with translation.override("fr"):
             assert connection_problem(diagnose()).startswith("la réponse porte le statut HTTP 503 (")
 
-    def test_whoever_accepts_every_token_is_not_snipcart(self, stand_in: StandIn) -> None:
-        stand_in.fail("validate", 200)
+    def test_whoever_accepts_every_token_is_not_snipcart(self, snipcart: StandIn) -> None:
+        snipcart.fail("validate", 200)
         diagnosis = diagnose()
         assert "cannot be genuine" in connection_problem(diagnosis)
         assert not diagnosis.is_healthy
 
-    def test_offline_nobody_is_asked(self, stand_in: StandIn) -> None:
+    def test_offline_nobody_is_asked(self, snipcart: StandIn) -> None:
         code, printed = run("--offline")
         assert code == 0
         assert "was not tested" in printed
-        assert stand_in.calls == []
+        assert snipcart.calls == []
 
 
 class TestFindings:
     def test_a_site_in_order_is_told_so(self) -> None:
         assert run()[1].splitlines()[-1] == "Nothing is wrong in what was tested."
 
-    def test_every_mistake_is_listed_with_its_hint(self, settings: Settings) -> None:
-        change(settings, STORE={}, STORES={"live": {**STORE, "API_KEYS": KEY}})
+    def test_every_mistake_is_listed_with_its_hint(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(STORE={})
+        checkout_settings.store(API_KEYS=KEY)
         code, printed = run()
         assert code == 1
         assert "snipcart_checkout.E002" in printed
@@ -184,19 +163,19 @@ class TestFindings:
         assert printed.splitlines()[-1] == "2 things are wrong."
 
     def test_the_last_line_counts_what_is_wrong_of_every_kind(
-        self, settings: Settings, stand_in: StandIn
+        self, checkout_settings: CheckoutSettings, snipcart: StandIn
     ) -> None:
-        methods = {"acme_card": {"BACKEND": "tests.test_doctor.Refusing", "NAME": "Card"}}
-        stand_in.fail("validate", 503)
-        change(settings, STORE={}, STORES={"live": {**STORE, "METHODS": methods}})
+        checkout_settings(STORE={})
+        checkout_settings.method("acme_card", BACKEND="tests.test_doctor.Refusing")
+        snipcart.fail("validate", 503)
         code, printed = run()
         assert code == 1
         for line in ("Snipcart cannot be used", "The payment provider of live/acme_card cannot", "Wrong: "):
             assert printed.count(line) == 1
         assert printed.splitlines()[-1] == "3 things are wrong."
 
-    def test_a_mistake_is_told_in_french(self, settings: Settings) -> None:
-        change(settings, STORE={})
+    def test_a_mistake_is_told_in_french(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(STORE={})
         with translation.override("fr"):
             lines = run("--offline")[1].splitlines()
         assert any(line.startswith("À corriger\u00a0: ") for line in lines), lines
@@ -215,14 +194,19 @@ class TestFindings:
         assert "Worth a look" in printed
         assert "snipcart_checkout.W002" in printed
 
-    def test_a_silenced_check_is_silent(self, settings: Settings) -> None:
-        change(settings, STORE={})
+    def test_a_silenced_check_is_silent(
+        self, settings: Settings, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(STORE={})
         settings.SILENCED_SYSTEM_CHECKS = ["snipcart_checkout.E002"]
         assert run()[0] == 0
 
-    def test_nothing_printed_holds_a_key(self, settings: Settings, stand_in: StandIn) -> None:
-        api_url = stand_in.settings["API_URL"].replace("//", f"//user:{KEY}@")
-        change(settings, API_URL=api_url, STORES={"live": {**STORE, "API_KEYS": KEY}})
+    def test_nothing_printed_holds_a_key(
+        self, checkout_settings: CheckoutSettings, snipcart: StandIn
+    ) -> None:
+        api_url = snipcart.settings["API_URL"].replace("//", f"//user:{KEY}@")
+        checkout_settings(API_URL=api_url)
+        checkout_settings.store(API_KEYS=KEY)
         code, printed = run()
         assert code == 1
         assert KEY not in printed
@@ -231,7 +215,7 @@ class TestFindings:
 urlpatterns: list[Any] = []
 
 
-def test_work_that_nobody_finishes_is_said(settings: Settings) -> None:
+def test_work_that_nobody_finishes_is_said() -> None:
     payment = Payment.objects.create(
         store="live",
         method="acme_card",
@@ -287,9 +271,9 @@ class TestTheSiteItself:
         assert diagnosis.is_healthy
         assert "This site answers at 9 addresses." in run()[1]
 
-    def test_asking_touches_neither_the_ledger_nor_snipcart(self, stand_in: StandIn, caplog: Any) -> None:
+    def test_asking_touches_neither_the_ledger_nor_snipcart(self, snipcart: StandIn, caplog: Any) -> None:
         diagnose()
-        assert len(stand_in.calls) == len(stand_in.calls_to("validate")) == 1
+        assert len(snipcart.calls) == len(snipcart.calls_to("validate")) == 1
         assert not Payment.objects.exists()
         assert not [record for record in caplog.records if record.name.startswith("snipcart_checkout")]
 
@@ -297,24 +281,24 @@ class TestTheSiteItself:
         assert diagnose(offline=True).site == []
         assert site.paths == []
 
-    def test_a_site_that_is_down_is_said_once(self, settings: Settings) -> None:
+    def test_a_site_that_is_down_is_said_once(self, checkout_settings: CheckoutSettings) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-        change(settings, PUBLIC_URL=f"http://127.0.0.1:{port}")
+        checkout_settings(PUBLIC_URL=f"http://127.0.0.1:{port}")
         code, printed = run()
         assert code == 1
         assert printed.count("This site cannot be used") == 1
         assert "the connection was refused: is the site running" in printed
         assert printed.splitlines()[-1] == "1 thing is wrong."
 
-    def test_a_certificate_that_nobody_trusts_is_said(self, settings: Settings) -> None:
+    def test_a_certificate_that_nobody_trusts_is_said(self, checkout_settings: CheckoutSettings) -> None:
         import trustme
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
         with socket.create_server(("127.0.0.1", 0)) as server:
             threading.Thread(target=shake_hands, args=(server, context), daemon=True).start()
-            change(settings, PUBLIC_URL=f"https://127.0.0.1:{server.getsockname()[1]}")
+            checkout_settings(PUBLIC_URL=f"https://127.0.0.1:{server.getsockname()[1]}")
             (problem,) = site_problems(diagnose())
         assert "no trusted TLS connection: its certificate is missing, expired, self-signed" in problem
 
@@ -359,9 +343,7 @@ class TestTheSiteItself:
         site.application = to_french
         assert all("looks like a language" in problem for problem in site_problems(diagnose()))
 
-    def test_a_site_that_redirects_to_itself_has_a_proxy_that_drops_https(
-        self, settings: Settings, site: LiveSite
-    ) -> None:
+    def test_a_site_that_redirects_to_itself_has_a_proxy_that_drops_https(self, site: LiveSite) -> None:
         def to_itself(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             start_response(
                 "301 Moved", [("Location", f"{site.url}{environ['PATH_INFO']}?{environ['QUERY_STRING']}")]
@@ -402,7 +384,7 @@ class TestTheSiteItself:
         settings.ALLOWED_HOSTS = ["elsewhere.example"]
         assert all("does ALLOWED_HOSTS contain" in problem for problem in site_problems(diagnose()))
 
-    def test_a_script_that_is_not_served_is_a_remark(self, settings: Settings, site: LiveSite) -> None:
+    def test_a_script_that_is_not_served_is_a_remark(self, site: LiveSite) -> None:
         site.application = WSGIHandler()
         diagnosis = diagnose()
         assert diagnosis.is_healthy
@@ -459,25 +441,25 @@ class Crashing(AcmeBackend):
 
 
 class TestProviders:
-    def ask(self, settings: Settings, backend: str) -> tuple[int, str]:
-        methods = {"acme_card": {"BACKEND": f"tests.test_doctor.{backend}", "NAME": "Card"}}
-        change(settings, STORES={"live": {**STORE, "METHODS": methods}})
-        return run()
-
-    def test_a_provider_that_accepts_the_credentials_is_named(self, settings: Settings) -> None:
-        code, printed = self.ask(settings, "Answering")
+    def test_a_provider_that_accepts_the_credentials_is_named(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.method("acme_card", BACKEND="tests.test_doctor.Answering")
+        code, printed = run()
         assert code == 0
         assert "The payment provider of live/acme_card accepts the credentials." in printed
         assert "the credentials of live/acme_card" not in printed
 
-    def test_a_provider_that_refuses_them_is_wrong(self, settings: Settings) -> None:
-        code, printed = self.ask(settings, "Refusing")
+    def test_a_provider_that_refuses_them_is_wrong(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.method("acme_card", BACKEND="tests.test_doctor.Refusing")
+        code, printed = run()
         assert code == 1
         assert "live/acme_card cannot be used: SECRET_KEY is refused by Acme." in printed
         assert printed.splitlines()[-1] == "1 thing is wrong."
 
-    def test_of_any_other_exception_only_the_type_is_shown(self, settings: Settings) -> None:
-        code, printed = self.ask(settings, "Crashing")
+    def test_of_any_other_exception_only_the_type_is_shown(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.method("acme_card", BACKEND="tests.test_doctor.Crashing")
+        code, printed = run()
         assert code == 1
         assert "it cannot be requested: ValueError" in printed
         assert KEY not in printed
@@ -489,8 +471,10 @@ class TestProviders:
 
 
 class TestWhatWasNotTested:
-    def test_keys_that_snipcart_is_never_asked_about_are_named(self, settings: Settings) -> None:
-        change(settings, STORES={"live": {**STORE, "STORE_SECRET_KEY": "st_secret"}})
+    def test_keys_that_snipcart_is_never_asked_about_are_named(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings.store(STORE_SECRET_KEY="st_secret")
         printed = run()[1]
         assert "  API_KEYS of live: " in printed
         assert "  STORE_SECRET_KEY of live: " in printed
@@ -518,8 +502,8 @@ class TestJson:
         assert report["not_tested"]
         assert report["messages"] == []
 
-    def test_what_is_wrong_is_in_it_with_its_id(self, settings: Settings) -> None:
-        change(settings, STORE={})
+    def test_what_is_wrong_is_in_it_with_its_id(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(STORE={})
         code, printed = run("--json", "--offline")
         report = json.loads(printed)
         assert code == 1
