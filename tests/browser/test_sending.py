@@ -233,7 +233,8 @@ def test_a_waiting_page_looks_for_news_politely_and_not_for_ever(site: Site, bro
         looks.wait(36)
 
     assert gaps[0] >= 2
-    assert gaps[-1] >= 30
+    # Together, because a look that this process hears of late makes the next gap shorter.
+    assert sum(gaps[-10:]) >= 290
     assert looks.count == 25
 
 
