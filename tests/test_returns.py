@@ -425,6 +425,19 @@ def test_the_page_of_a_review_without_a_capture_claims_no_money_either_way(
     assert "No money was taken" not in words
 
 
+def test_the_page_shows_what_was_captured_also_where_that_is_not_what_was_asked(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(amount="10.01")
+    payment = pay(snipcart, amount="12.30")
+    assert (payment.state, payment.captured_minor_units) == (_State.REVIEW, 1001)
+
+    words = words_of(Shopper().look(payment))
+
+    assert "Amount paid €10.01" in words
+    assert "12.30" not in words
+
+
 def test_the_page_of_a_review_leads_nobody_to_the_provider_any_more(
     snipcart: StandIn, provider: Provider
 ) -> None:

@@ -25,8 +25,8 @@ _State = Payment.State
 class PaymentDisplay:
     """A payment as its page shows it.
 
-    ``state``, ``reference``, ``cart_id``, ``amount`` (Decimal) and ``currency`` are the ledger's; ``total`` is the finished
-    amount, and ``total_label`` what it is: taken, to be paid, or still to be paid. ``is_headline`` says that it may stand
+    ``state``, ``reference``, ``cart_id``, ``amount`` (Decimal) and ``currency`` are the ledger's; ``total`` is the amount
+    that was captured, else the one that was asked, and ``total_label`` says which: taken, to be paid, or still to be paid. ``is_headline`` says that it may stand
     out; an amount that was not taken may not. ``tone`` is ``good``, ``wait`` or ``bad``. ``language`` is the tag of the
     language that the backend's ``instructions`` are in. ``method`` is the name of the payment method,
     ``processed_by`` who processes it. ``next_url`` leads on to the provider or back to the shop.
@@ -95,9 +95,9 @@ def present_payment(
         processed_by=processed_by,
         amount=payment.amount,
         currency=payment.currency,
-        total=format_money(payment.amount, payment.currency, language.locale),
+        total=_total(payment, language),
         total_label=str(_total_label(payment)),
-        is_headline=payment.captured_at is not None or (bool(instructions) and not transfer),
+        is_headline=payment.captured_amount is not None or (bool(instructions) and not transfer),
         tone=tone,
         title=str(title),
         text=str(text),
@@ -207,8 +207,15 @@ def _words(
     return tone, title, text, advice
 
 
+def _total(payment: Payment, language: PageLanguage) -> str:
+    captured = payment.captured_amount
+    if captured is not None:
+        return format_money(captured, payment.captured_currency, language.locale)
+    return format_money(payment.amount, payment.currency, language.locale)
+
+
 def _total_label(payment: Payment) -> Promise | str:
-    if payment.captured_at is not None:
+    if payment.captured_amount is not None:
         return _("Amount paid")
     if payment.state in _NOT_TAKEN:
         return _("Still to pay")
