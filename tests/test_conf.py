@@ -25,6 +25,7 @@ from snipcart_checkout.conf import (
 )
 from snipcart_checkout.services.methods import is_accepted
 from snipcart_checkout.snipcart import Invoice
+from snipcart_checkout.testing import CheckoutSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,9 +86,9 @@ class TestDefaults:
 
 
 class TestReading:
-    def test_settings_are_read_when_used(self, settings: DjangoSettings) -> None:
+    def test_settings_are_read_when_used(self, checkout_settings: CheckoutSettings) -> None:
         before = get_settings()
-        settings.SNIPCART_CHECKOUT = {"STORES": {"other": STORE}}
+        checkout_settings.set("STORES", {"other": STORE})
         assert set(get_settings().stores) == {"other"} != set(before.stores)
 
     def test_addresses_lose_their_trailing_slash(self) -> None:
@@ -240,14 +241,14 @@ class TestGetStore:
     def test_the_only_store_needs_no_name(self) -> None:
         assert get_store() == get_store("live")
 
-    def test_one_of_several_has_to_be_named(self, settings: DjangoSettings) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": STORE, "trial": STORE}}
+    def test_one_of_several_has_to_be_named(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.store("trial", like="live")
         assert get_store("trial").name == "trial"
         with pytest.raises(ImproperlyConfigured):
             get_store()
 
-    def test_no_store_at_all_is_improperly_configured(self, settings: DjangoSettings) -> None:
-        settings.SNIPCART_CHECKOUT = {}
+    def test_no_store_at_all_is_improperly_configured(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.remove("STORES")
         with pytest.raises(ImproperlyConfigured):
             get_store()
 
@@ -337,14 +338,12 @@ class TestSecrets:
 class TestReadOnce:
     """The setting is parsed once, and again whenever it is another object or has other content."""
 
-    def test_the_same_content_is_the_same_value(self, settings: DjangoSettings) -> None:
-        settings.SNIPCART_CHECKOUT = {"PUBLIC_URL": "https://pay.shop.example", "STORES": {"live": STORE}}
+    def test_the_same_content_is_the_same_value(self) -> None:
         assert get_settings() is get_settings()
 
-    def test_another_object_is_read_although_it_is_equal(self, settings: DjangoSettings) -> None:
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": STORE}}
+    def test_another_object_is_read_although_it_is_equal(self, checkout_settings: CheckoutSettings) -> None:
         before = get_settings()
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": STORE}}
+        checkout_settings(PUBLIC_URL="https://pay.shop.example")
         assert get_settings() == before
         assert get_settings() is not before
 
@@ -384,17 +383,17 @@ class TestReadOnce:
         settings.SNIPCART_CHECKOUT["STORES"]["live"]["SHOP_HOSTS"].append("b.example")
         assert get_store().shop_hosts == ("a.example", "b.example")
 
-    def test_no_lazy_translation_is_evaluated_for_it(self, settings: DjangoSettings) -> None:
+    def test_no_lazy_translation_is_evaluated_for_it(self, checkout_settings: CheckoutSettings) -> None:
         def fail() -> str:
             raise AssertionError
 
-        settings.SNIPCART_CHECKOUT = {
-            "STORES": {"live": {**STORE, "METHODS": {"acme_card": {**METHOD, "NAME": lazy(fail, str)()}}}}
-        }
+        checkout_settings.method("acme_card", NAME=lazy(fail, str)())
         assert get_settings() is get_settings()
 
     @pytest.mark.parametrize("odd", ["itself", "uncomparable"])
-    def test_options_that_cannot_be_compared_are_read_anew(self, settings: DjangoSettings, odd: str) -> None:
+    def test_options_that_cannot_be_compared_are_read_anew(
+        self, checkout_settings: CheckoutSettings, odd: str
+    ) -> None:
         class Uncomparable(dict[str, Any]):
             def __eq__(self, other: object) -> bool:
                 raise ValueError
@@ -404,19 +403,16 @@ class TestReadOnce:
         options: dict[str, Any] = {} if odd == "itself" else Uncomparable()
         if odd == "itself":
             options["SELF"] = options
-        settings.SNIPCART_CHECKOUT = {
-            "STORES": {"live": {**STORE, "METHODS": {"acme_card": {**METHOD, "OPTIONS": options}}}}
-        }
+        checkout_settings.method("acme_card", OPTIONS=options)
         assert get_settings().stores["live"].methods["acme_card"].options is options
         assert get_settings().stores["live"].methods["acme_card"].options is options
 
-    def test_what_is_remembered_shows_no_key(self, settings: DjangoSettings) -> None:
+    def test_what_is_remembered_shows_no_key(self) -> None:
         from snipcart_checkout.conf import settings as module
 
-        settings.SNIPCART_CHECKOUT = {"STORES": {"live": STORE}}
         get_settings()
         assert module._Reading.latest is not None
-        assert "first-key" not in repr(module._Reading.latest)
+        assert "primary-key-for-tests" not in repr(module._Reading.latest)
 
     def test_nobody_changes_what_all_share(self) -> None:
         values = read(STORES={"live": STORE})

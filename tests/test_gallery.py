@@ -14,6 +14,7 @@ from snipcart_checkout.contrib.gallery.samples import CHECKOUT_STATES, ORDERS, P
 from snipcart_checkout.models import Event, Payment
 from snipcart_checkout.presentation.languages import LANGUAGES
 from snipcart_checkout.presentation.problems import Problem
+from snipcart_checkout.testing import CheckoutSettings
 from tests.support.sampling import sampled
 
 pytestmark = pytest.mark.django_db
@@ -146,13 +147,13 @@ def add_help(request: HttpRequest, session: Any, store: Any) -> dict[str, str]:
     return {"help_text": f"Ask about {session.id} at {store.name}"}
 
 
-def test_the_sites_own_context_is_there(settings: Any) -> None:
-    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "CONTEXT": "tests.test_gallery.add_help"}
+def test_the_sites_own_context_is_there(checkout_settings: CheckoutSettings) -> None:
+    checkout_settings(CONTEXT="tests.test_gallery.add_help")
     assert "Ask about sample at live" in see("/gallery/checkout/pay/").content.decode()
 
 
-def test_without_a_complete_store_there_is_nothing_to_show(settings: Any) -> None:
-    settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "STORES": {}}
+def test_without_a_complete_store_there_is_nothing_to_show(checkout_settings: CheckoutSettings) -> None:
+    checkout_settings.set("STORES", {})
     assert see("/gallery/").status_code == 404
 
 

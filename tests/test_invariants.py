@@ -8,7 +8,6 @@ time, ``make test`` the same 200, ``make soak`` many others: INVARIANT_EXAMPLES 
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +37,7 @@ from snipcart_checkout.exceptions import ProviderBusy, RefundError
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
 from snipcart_checkout.services.refund_links import build_capability
 from snipcart_checkout.snipcart.transport.remotes import SNIPCART
-from snipcart_checkout.testing import StandInSession
+from snipcart_checkout.testing import CheckoutSettings, StandInSession
 from tests.support.backends import Crashed, Provider
 from tests.support.ledger_invariants import Books, let_time_pass
 from tests.support.shop import CAN_BOTH, LOOKS_UP, NEITHER, REPEATS
@@ -151,7 +150,7 @@ def befalling(fate: Fate) -> Iterator[None]:
 class Trade(RuleBasedStateMachine):
     """A shop, its shoppers, its provider, Snipcart and staff."""
 
-    def __init__(self, settings: Any, directory: Path) -> None:
+    def __init__(self, checkout_settings: CheckoutSettings, directory: Path) -> None:
         super().__init__()
         forget_everything()
         self.resources = ExitStack()
@@ -159,9 +158,10 @@ class Trade(RuleBasedStateMachine):
         self.resources.enter_context(self.snipcart)
         self.provider = Provider(directory)
         self.resources.callback(shutil.rmtree, directory)
-        self.settings = settings
-        settings.SNIPCART_CHECKOUT = site(settings.SNIPCART_CHECKOUT, self.snipcart, directory)
-        self.methods = copy.deepcopy(settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"])
+        self.checkout_settings = checkout_settings
+        checkout_settings(CONNECT_TIMEOUT=60, READ_TIMEOUT=60, TOTAL_TIMEOUT=60, **self.snipcart.settings)
+        self.methods = {name: method(name, directory) for name in KINDS}
+        self.offer(self.methods)
         self.sessions = [self.snipcart.session(amount=amount) for amount in ("12.30", "7.00")]
         self.shown: dict[str, str] = {}
         self.misled: set[str] = set()
@@ -628,13 +628,11 @@ class Trade(RuleBasedStateMachine):
 
     @property
     def offered(self) -> Mapping[str, Any]:
-        methods: Mapping[str, Any] = self.settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
+        methods: Mapping[str, Any] = self.checkout_settings()["STORES"]["live"]["METHODS"]
         return methods
 
     def offer(self, methods: Mapping[str, Any]) -> None:
-        checkout = copy.deepcopy(self.settings.SNIPCART_CHECKOUT)
-        checkout["STORES"]["live"]["METHODS"] = dict(methods)
-        self.settings.SNIPCART_CHECKOUT = checkout
+        self.checkout_settings.set("STORES.live.METHODS", methods)
 
     def everything(self) -> Any:
         payments = list(Payment.objects.order_by("pk").values())
@@ -686,18 +684,9 @@ def pick(rows: Any, which: int) -> Any:
     return found[which % len(found)] if found else None
 
 
-def site(checkout: Mapping[str, Any], snipcart: WatchedStandIn, directory: Path) -> dict[str, Any]:
-    store = copy.deepcopy(checkout["STORES"]["live"])
-    store["METHODS"] = {
-        name: {
-            "BACKEND": "tests.support.backends.ScriptedBackend",
-            "NAME": name,
-            "OPTIONS": {"DIRECTORY": str(directory), **flags},
-        }
-        for name, flags in KINDS.items()
-    }
-    patient = {"CONNECT_TIMEOUT": 60, "READ_TIMEOUT": 60, "TOTAL_TIMEOUT": 60}
-    return {**checkout, **patient, **snipcart.settings, "STORES": {"live": store}}
+def method(name: str, directory: Path) -> dict[str, Any]:
+    options = {"DIRECTORY": str(directory), **KINDS[name]}
+    return {"BACKEND": "tests.support.backends.ScriptedBackend", "NAME": name, "OPTIONS": options}
 
 
 def forget_everything() -> None:
@@ -712,12 +701,14 @@ PARTS: Final = 8
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_sequence_of_events_loses_money(settings: Any, tmp_path: Path, part: int) -> None:
+def test_no_sequence_of_events_loses_money(
+    checkout_settings: CheckoutSettings, tmp_path: Path, part: int
+) -> None:
     examples = int(os.environ.get("INVARIANT_EXAMPLES", "24"))
     numbers = iter(range(10**9))
 
     def open_shop() -> Trade:
-        return Trade(settings, tmp_path / str(next(numbers)))
+        return Trade(checkout_settings, tmp_path / str(next(numbers)))
 
     first = int(os.environ.get("INVARIANT_SEED", "0"))
     run_state_machine_as_test(

@@ -19,6 +19,7 @@ from snipcart_checkout.conf.links import (
     to_safe_provider_url,
     to_safe_shop_url,
 )
+from snipcart_checkout.testing import CheckoutSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,8 +202,8 @@ class TestSafeProviderUrl:
     def test_a_link_anywhere_else_is_none(self, url: str) -> None:
         assert to_safe_provider_url(url, self.ORIGINS) == ""
 
-    def test_an_origin_that_is_none_matches_nothing(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {}
+    def test_an_origin_that_is_none_matches_nothing(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings.remove("PUBLIC_URL")
         assert to_safe_provider_url("https://pay.provider.example/", ["", "pay.provider.example", "*"]) == ""
 
 
@@ -230,8 +231,8 @@ class TestPublicUrl:
             == "https://pay.shop.example/checkout/live/payment-methods/"
         )
 
-    def test_a_path_in_the_configured_address_is_kept(self, settings: Settings) -> None:
-        settings.SNIPCART_CHECKOUT = {"PUBLIC_URL": "https://shop.example/pay/"}
+    def test_a_path_in_the_configured_address_is_kept(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(PUBLIC_URL="https://shop.example/pay/")
         assert public_url("checkout", store="live") == "https://shop.example/pay/checkout/live/"
 
     def test_the_script_prefix_of_a_request_is_not_added_again(self, prefix: None) -> None:

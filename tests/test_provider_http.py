@@ -9,17 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 import requests
 import responses
-from django.test import override_settings
 
 from snipcart_checkout import __version__
 from snipcart_checkout.backends.http import ProviderSession, ProviderUnavailable, provider_slot
 from snipcart_checkout.exceptions import ProviderBusy, SnipcartError
 from snipcart_checkout.snipcart.transport import time_budget
+from snipcart_checkout.testing import CheckoutSettings
 from snipcart_checkout.testing.server import Reply, Request, Server, Wire
 from tests.support.backends import AcmeBackend
 
@@ -54,10 +53,6 @@ def provider(answer: Answer | Reply) -> Iterator[tuple[str, list[Request]]]:
 def hang(_request: Request, wire: Wire) -> bool:
     wire.stopped.wait(10.0)
     return False
-
-
-def configured(**changes: Any) -> Any:
-    return override_settings(SNIPCART_CHECKOUT={"READ_TIMEOUT": 1.0, "TOTAL_TIMEOUT": 1.0, **changes})
 
 
 class TestRequests:
@@ -111,8 +106,11 @@ class TestRequests:
         with provider(OK) as (url, _seen):
             assert session.get(url).ok
 
-    def test_a_proxy_named_by_the_settings_is_used(self, session: ProviderSession) -> None:
-        with provider(OK) as (url, seen), configured(PROXY=url):
+    def test_a_proxy_named_by_the_settings_is_used(
+        self, session: ProviderSession, checkout_settings: CheckoutSettings
+    ) -> None:
+        with provider(OK) as (url, seen):
+            checkout_settings(PROXY=url)
             session.get("http://127.0.0.1:1/charges")
         assert seen[0].path.endswith("/charges")
 
@@ -149,23 +147,28 @@ class TestLimits:
         ):
             session.get(url)
 
-    def test_a_silent_provider_meets_the_limit(self, session: ProviderSession) -> None:
-        with provider(hang) as (url, _seen), configured(READ_TIMEOUT=0.2):
+    def test_a_silent_provider_meets_the_limit(
+        self, session: ProviderSession, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(READ_TIMEOUT=0.2)
+        with provider(hang) as (url, _seen):
             start = time.monotonic()
             with pytest.raises(ProviderUnavailable, match="too long") as caught:
                 session.post(url, timeout=60)
         assert time.monotonic() - start < 1.0
         assert caught.value.was_sent
 
-    def test_a_dripping_provider_meets_the_limit(self, session: ProviderSession) -> None:
+    def test_a_dripping_provider_meets_the_limit(
+        self, session: ProviderSession, checkout_settings: CheckoutSettings
+    ) -> None:
         def drip(_request: Request, wire: Wire) -> bool:
             wire.send(OK.head(length=1000))
             wire.drip(b"x" * 1000)
             return False
 
+        checkout_settings(TOTAL_TIMEOUT=0.3)
         with (
             provider(drip) as (url, _seen),
-            configured(TOTAL_TIMEOUT=0.3),
             pytest.raises(ProviderUnavailable, match="not whole: it took too long"),
         ):
             session.get(url)
@@ -196,34 +199,29 @@ class TestLimits:
 
 
 class TestSlots:
-    def test_a_hanging_provider_holds_no_more_threads_than_the_cap_and_two(self) -> None:
-        with (
-            provider(hang) as (url, seen),
-            configured(MAX_CALLS_IN_FLIGHT=3),
-            ThreadPoolExecutor(20) as threads,
-        ):
+    def test_a_hanging_provider_holds_no_more_threads_than_the_cap_and_two(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(READ_TIMEOUT=1.0, TOTAL_TIMEOUT=1.0, MAX_CALLS_IN_FLIGHT=3)
+        with provider(hang) as (url, seen), ThreadPoolExecutor(20) as threads:
             durations = sorted(threads.map(lambda _: seconds_until_refused(url), range(20)))
         assert len(seen) == 3
         assert durations[14] < 0.2
         assert durations[16] < 0.5
 
-    def test_a_whole_call_of_a_backend_holds_one_place(self, session: ProviderSession) -> None:
-        with (
-            provider(OK) as (url, _seen),
-            configured(MAX_CALLS_IN_FLIGHT=1),
-            provider_slot("live", "acme_card"),
-        ):
+    def test_a_whole_call_of_a_backend_holds_one_place(
+        self, session: ProviderSession, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(MAX_CALLS_IN_FLIGHT=1)
+        with provider(OK) as (url, _seen), provider_slot("live", "acme_card"):
             assert session.get(url).ok
             assert session.get(url).ok
             with provider_slot("live", "acme_card"):
                 assert session.get(url).ok
 
-    def test_without_a_place_nothing_is_sent(self) -> None:
-        with (
-            configured(MAX_CALLS_IN_FLIGHT=1),
-            provider_slot("live", "acme_card"),
-            ThreadPoolExecutor(1) as threads,
-        ):
+    def test_without_a_place_nothing_is_sent(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(MAX_CALLS_IN_FLIGHT=1)
+        with provider_slot("live", "acme_card"), ThreadPoolExecutor(1) as threads:
             error = threads.submit(refusal_of_a_slot).result()
         assert "nothing was sent" in str(error)
         assert error.retry_after == 1
@@ -237,10 +235,12 @@ class TestSlots:
         ):
             pytest.fail("the slot was given")
 
-    def test_a_session_of_its_own_is_refused_too(self, session: ProviderSession) -> None:
+    def test_a_session_of_its_own_is_refused_too(
+        self, session: ProviderSession, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(MAX_CALLS_IN_FLIGHT=1)
         with (
             provider(OK) as (url, seen),
-            configured(MAX_CALLS_IN_FLIGHT=1),
             provider_slot("live", "acme_card"),
             ThreadPoolExecutor(1) as threads,
             pytest.raises(ProviderUnavailable, match="too many calls") as caught,
@@ -249,12 +249,9 @@ class TestSlots:
         assert not caught.value.was_sent
         assert seen == []
 
-    def test_another_method_or_store_has_places_of_its_own(self) -> None:
-        with (
-            configured(MAX_CALLS_IN_FLIGHT=1),
-            provider_slot("live", "acme_card"),
-            ThreadPoolExecutor(1) as threads,
-        ):
+    def test_another_method_or_store_has_places_of_its_own(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(MAX_CALLS_IN_FLIGHT=1)
+        with provider_slot("live", "acme_card"), ThreadPoolExecutor(1) as threads:
             assert threads.submit(has_slot, "live", "transfer").result()
             assert threads.submit(has_slot, "trial", "acme_card").result()
             assert not threads.submit(has_slot, "live", "acme_card").result()
@@ -263,7 +260,9 @@ class TestSlots:
         with pytest.raises(ProviderUnavailable), provider_slot("live", "acme_card"):
             raise ProviderUnavailable("as it is")
 
-    def test_a_provider_that_is_down_is_asked_by_one_call_at_a_time(self) -> None:
+    def test_a_provider_that_is_down_is_asked_by_one_call_at_a_time(
+        self, checkout_settings: CheckoutSettings
+    ) -> None:
         session = ProviderSession(store="live", method="down")
         down = threading.Event()
 
@@ -272,7 +271,8 @@ class TestSlots:
                 return hang(request, wire)
             return False
 
-        with provider(answer) as (url, seen), configured(READ_TIMEOUT=0.5), ThreadPoolExecutor(1) as threads:
+        checkout_settings(READ_TIMEOUT=0.5)
+        with provider(answer) as (url, seen), ThreadPoolExecutor(1) as threads:
             for _ in range(5):
                 with pytest.raises(ProviderUnavailable):
                     session.get(url)

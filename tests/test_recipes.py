@@ -47,8 +47,7 @@ class TestFormPost(BackendContract):
     paying_gives = Redirect
 
     @pytest.fixture(autouse=True)
-    def _provider(self, settings: Any) -> Iterator[None]:
-        settings.SNIPCART_CHECKOUT = {**settings.SNIPCART_CHECKOUT, "PUBLIC_URL": "https://pay.shop.example"}
+    def _provider(self) -> Iterator[None]:
         self.paid: dict[str, Any] = {}
         with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
             mock.add_callback(responses.GET, f"{formpost.PROVIDER}/query", callback=self._answer)

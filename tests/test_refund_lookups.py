@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -255,11 +254,10 @@ def test_a_message_that_one_refund_is_final_says_nothing_of_another(
 
 @pytest.mark.usefixtures("can_be_asked")
 def test_a_message_to_another_method_names_no_refund_of_this_one(
-    provider: Provider, snipcart: StandIn, settings: Any
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     refund = unknown_refund(provider, pay(snipcart))
-    methods = settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
-    methods["acme_wallet"] = {**methods["acme_card"]}
+    checkout_settings.method("acme_wallet", like="acme_card")
     provider.script(refund_lookup="refunded")
 
     assert notify(provider, refund, "acme_wallet") == 204

@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 import requests
 import trustme
-from django.test import override_settings
 
 from snipcart_checkout.conf import Settings
 from snipcart_checkout.exceptions import BadAnswer, SnipcartUnavailable, TokenRefused
@@ -38,7 +37,7 @@ from snipcart_checkout.snipcart.transport.breaker import CircuitBreaker
 from snipcart_checkout.snipcart.transport.limiter import ConcurrencyLimiter
 from snipcart_checkout.snipcart.transport.remotes import NoPlace, get_remote
 from snipcart_checkout.snipcart.transport.time_limits import CallInProgress, current_call
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from snipcart_checkout.testing.server import Reply, Request, Server, Wire
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LXRva2Vu.s-_~x"
@@ -738,18 +737,19 @@ class TestProcesses:
         done = subprocess.run([sys.executable, "-c", script, stand_in.api_url, *pairs], timeout=30)
         assert done.returncode == 0
 
-    def test_warming_calls_nobody_and_saves_the_first_call_the_certificates(self, stand_in: StandIn) -> None:
-        settings = {"API_URL": stand_in.api_url, "MAX_CALLS_IN_FLIGHT": 17}
-        with override_settings(SNIPCART_CHECKOUT=settings):
-            warm()
+    def test_warming_calls_nobody_and_saves_the_first_call_the_certificates(
+        self, stand_in: StandIn, checkout_settings: CheckoutSettings
+    ) -> None:
+        checkout_settings(API_URL=stand_in.api_url, MAX_CALLS_IN_FLIGHT=17)
+        warm()
         before = connections.tls_context.cache_info().misses
         read(replace(settings_for(stand_in), max_calls_in_flight=17), stand_in.session().public_token)
         assert connections.tls_context.cache_info().misses == before
         assert stand_in.connections == 1
 
-    def test_warming_leaves_a_bad_setting_to_the_check(self) -> None:
-        with override_settings(SNIPCART_CHECKOUT={"CA_BUNDLE": "/no/such/file.pem"}):
-            warm()
+    def test_warming_leaves_a_bad_setting_to_the_check(self, checkout_settings: CheckoutSettings) -> None:
+        checkout_settings(CA_BUNDLE="/no/such/file.pem")
+        warm()
 
 
 class TestLogs:

@@ -11,16 +11,22 @@ from playwright.sync_api import ConsoleMessage, Page
 from pytest_django.live_server_helper import LiveServer
 from pytest_playwright.pytest_playwright import CreateContextCallback
 
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
 from tests.support.browser_site import Browse, Site, answer_for_others
 
 
 @pytest.fixture
-def site(live_server: LiveServer, snipcart: StandIn, settings: Any, tmp_path: Path) -> Site:
+def site(
+    live_server: LiveServer,
+    snipcart: StandIn,
+    settings: Any,
+    checkout_settings: CheckoutSettings,
+    tmp_path: Path,
+) -> Site:
     """The site, which takes what is said to be paid as paid until the test scripts its provider."""
-    made = Site(live_server.url, snipcart, Provider(tmp_path), settings)
-    made.configure(top={"PUBLIC_URL": live_server.url})
+    checkout_settings(PUBLIC_URL=live_server.url)
+    made = Site(live_server.url, snipcart, Provider(tmp_path), settings, checkout_settings)
     made.use("tests.support.backends.ScriptedBackend")
     return made
 

@@ -96,7 +96,7 @@ def test_every_target_is_large_enough_for_a_finger(site: Site, browse: Browse, s
 
 @pytest.mark.parametrize("state", ["checkout", "choice", "declined", "instructions", "refused", "expired"])
 def test_what_stands_alone_can_be_pressed_with_a_thumb(site: Site, browse: Browse, state: str) -> None:
-    site.configure(BRAND={"CONTACT": "mailto:hello@shop.example"})
+    site.checkout_settings.store(BRAND={"CONTACT": "mailto:hello@shop.example"})
     page = browse(viewport={"width": 390, "height": 844})
     STATES[state](site, page, "en")
 

@@ -82,8 +82,7 @@ def test_an_expired_or_foreign_order_is_refused_with_a_way_to_our_shop(
 
 
 def test_with_several_shops_a_lost_shopper_is_sent_to_none_of_them(site: Site, browse: Browse) -> None:
-    stores = site.settings.SNIPCART_CHECKOUT["STORES"]
-    site.configure(top={"STORES": {**stores, "other": {**stores["live"], "SHOP_HOSTS": ["other.example"]}}})
+    site.checkout_settings.store("other", like="live", SHOP_HOSTS=["other.example"])
     page = browse()
 
     page.goto(f"{site.url}/checkout/payments/00000000-0000-4000-8000-000000000000/")

@@ -70,9 +70,7 @@ def test_a_method_that_does_not_take_the_order_is_not_offered_and_says_why_when_
     site: Site, browse: Browse, limit: dict[str, Any]
 ) -> None:
     site.use(SCRIPTED, SCRIPTED)
-    methods = site.settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
-    methods["acme_transfer"] |= limit
-    site.configure(METHODS=methods)
+    site.checkout_settings.method("acme_transfer", **limit)
     page = browse()
     session = site.session()
 
@@ -132,7 +130,7 @@ def test_a_code_is_typed_on_digits_with_spaces_where_the_shopper_likes_them(
 @pytest.mark.parametrize("backend", ["dummy.DummyBackend", "manual.ManualBackend"])
 def test_nothing_that_the_cart_knows_is_asked_again(site: Site, browse: Browse, backend: str) -> None:
     site.use(f"snipcart_checkout.backends.{backend}", OPTIONS={})
-    site.configure(MODE="test")
+    site.checkout_settings.store(MODE="test")
     page = browse()
     page.goto(site.checkout(site.session()))
 

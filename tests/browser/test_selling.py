@@ -35,23 +35,24 @@ BRAND = {
 def offer_three(site: Site) -> None:
     """Cards by Stripe with four icons, a transfer, and a method of the shop's own."""
     site.use(SCRIPTED, SCRIPTED, SCRIPTED)
-    methods = site.settings.SNIPCART_CHECKOUT["STORES"]["live"]["METHODS"]
-    methods["acme_card"] |= {
-        "BACKEND": "snipcart_checkout.backends.stripe.StripeBackend",
-        "OPTIONS": {"SECRET_KEY": "sk_test_of_the_tests", "WEBHOOK_SECRETS": ["whsec_of_the_tests"]},
-        "ICON": [f"https://icons.example/{brand}.svg" for brand in ("a", "b", "c", "d")],
-    }
-    methods["acme_transfer"] |= {
-        "BACKEND": "snipcart_checkout.backends.manual.ManualBackend",
-        "OPTIONS": {
+    site.checkout_settings.store(MODE="test")
+    site.checkout_settings.method(
+        "acme_card",
+        BACKEND="snipcart_checkout.backends.stripe.StripeBackend",
+        OPTIONS={"SECRET_KEY": "sk_test_of_the_tests", "WEBHOOK_SECRETS": ["whsec_of_the_tests"]},
+        ICON=[f"https://icons.example/{brand}.svg" for brand in ("a", "b", "c", "d")],
+    )
+    site.checkout_settings.method(
+        "acme_transfer",
+        BACKEND="snipcart_checkout.backends.manual.ManualBackend",
+        OPTIONS={
             "ACCOUNT_HOLDER": "The Paper Lantern",
             "IBAN": IBAN.replace(" ", ""),
             "BIC": "AGRIFRPP",
             "EXPIRES_AFTER_DAYS": 14,
         },
-    }
-    methods["acme_delivery"] |= {"DESCRIPTION": "You pay the postman in cash."}
-    site.configure(METHODS=methods, MODE="test")
+    )
+    site.checkout_settings.method("acme_delivery", DESCRIPTION="You pay the postman in cash.")
 
 
 def box(page: Page, selector: str) -> dict[str, float]:
@@ -88,7 +89,7 @@ def test_on_the_smallest_telephone_they_are_seen_too_below_a_logo_and_the_word_t
     site: Site, browse: Browse, language: str
 ) -> None:
     offer_three(site)
-    site.configure(BRAND=BRAND)
+    site.checkout_settings.store(BRAND=BRAND)
     page = browse(viewport={"width": 320, "height": 568})
     session = site.session(language=language)
 
@@ -375,9 +376,8 @@ def test_an_amount_that_was_not_taken_is_no_headline(site: Site, browse: Browse,
 def test_every_page_has_brand_contact_and_a_way_back(site: Site, browse: Browse, shared: bool) -> None:
     page = browse()
     if shared:
-        live = site.settings.SNIPCART_CHECKOUT["STORES"]["live"]
-        site.configure(top={"STORES": {"live": live, "test": {**live, "MODE": "test"}}})
-    site.configure(BRAND=BRAND)
+        site.checkout_settings.store("test", like="live", MODE="test")
+    site.checkout_settings.store("live", BRAND=BRAND)
 
     for state, reach in STATES.items():
         site.reset()
@@ -396,7 +396,7 @@ def add_note(request: Any, session: Any, store: Any) -> dict[str, str]:
 
 def test_the_hook_of_the_site_is_asked_for_every_page(site: Site, browse: Browse) -> None:
     page = browse()
-    site.configure(top={"CONTEXT": f"{__name__}.add_note"})
+    site.checkout_settings(CONTEXT=f"{__name__}.add_note")
     for state, note in (("checkout", "order of"), ("refused", "no order of"), ("expired", "no order of")):
         STATES[state](site, page, "en")
         expect(page.get_by_role("contentinfo")).to_contain_text(f"Contact the shop: {note} live")
@@ -456,7 +456,7 @@ def test_an_accent_of_any_colour_can_be_read(site: Site, browse: Browse, scheme:
     session = site.session()
     accents = "#000 #fff #777777 #7a1f3d #ffd400 #00ff00 #0000ff #ff0000 #00ffff #ff00ff #0a5c4a #c0ffee"
     for accent in accents.split():
-        site.configure(BRAND={"ACCENT": accent})
+        site.checkout_settings.store(BRAND={"ACCENT": accent})
         page.goto(site.checkout(session))
         button = ".sc-form .sc-button"
         ratios = {
@@ -494,7 +494,7 @@ def test_a_plan_is_named_and_refused_where_the_store_wants_none(site: Site, brow
     expect(page.locator(".sc-items")).to_contain_text("Subscription")
     expect(page.locator(".sc-summary")).to_contain_text("You pay this amount once")
 
-    site.configure(PLANS="refuse")
+    site.checkout_settings.store(PLANS="refuse")
     page.goto(site.checkout(session))
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Subscriptions cannot be paid here")
@@ -529,8 +529,8 @@ def test_what_the_browser_believes_of_its_network_keeps_nothing_from_being_sent(
 
 
 def test_the_mount_of_two_stores_is_branded_too(site: Site, browse: Browse) -> None:
-    live = site.settings.SNIPCART_CHECKOUT["STORES"]["live"]
-    site.configure(top={"STORES": {"live": {**live, "BRAND": BRAND}, "test": {**live, "MODE": "test"}}})
+    site.checkout_settings.store("test", like="live", MODE="test")
+    site.checkout_settings.store("live", BRAND=BRAND)
     page = browse()
 
     page.goto(f"{site.url}{reverse('snipcart_checkout:checkout')}")

@@ -42,7 +42,8 @@ def changes(page: Page, name: str) -> bool:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_custom_property_changes_the_looks(site: Site, browse: Browse, scheme: str) -> None:
     page = browse(color_scheme=scheme)
-    site.configure(MODE="test", top={"CONTEXT": f"{__name__}.add_logo"})
+    site.checkout_settings(CONTEXT=f"{__name__}.add_logo")
+    site.checkout_settings.store(MODE="test")
     STATES["form-errors"](site, page, "en")
     changed = {name for name in PROPERTIES if changes(page, name)}
     STATES["done"](site, page, "en")

@@ -168,7 +168,7 @@ def test_the_shops_name_and_its_help_stand_in_the_same_place_on_every_page(
     site: Site, browse: Browse
 ) -> None:
     page = browse()
-    site.configure(MODE="test")
+    site.checkout_settings.store(MODE="test")
 
     for reach in STATES.values():
         site.reset()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, Route
 
 from snipcart_checkout.models import Payment, session_key
-from snipcart_checkout.testing import Line, StandIn, StandInSession
+from snipcart_checkout.testing import CheckoutSettings, Line, StandIn, StandInSession
 from tests.support.backends import PROVIDER_ORIGIN, Provider
 
 SHOP: Final = "https://shop.example"
@@ -45,13 +44,7 @@ class Site:
     snipcart: StandIn
     provider: Provider
     settings: Any
-
-    def configure(self, *, top: dict[str, Any] | None = None, **store: Any) -> None:
-        """Change settings of the app, or of its store."""
-        changed = copy.deepcopy(self.settings.SNIPCART_CHECKOUT)
-        changed.update(top or {})
-        changed["STORES"]["live"].update(store)
-        self.settings.SNIPCART_CHECKOUT = changed
+    checkout_settings: CheckoutSettings
 
     def reset(self) -> None:
         """Undo what reaching a state has changed."""
@@ -72,7 +65,7 @@ class Site:
             }
             for name, backend in zip(names, backends, strict=False)
         }
-        self.configure(METHODS=methods)
+        self.checkout_settings.set("STORES.live.METHODS", methods)
 
     def session(self, *, language: str = "en", **order: Any) -> StandInSession:
         """An order of a line of each kind, unless said otherwise."""
