@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -106,6 +107,16 @@ class TestRequests:
         with provider(OK) as (url, _seen):
             assert session.get(url).ok
 
+    def test_no_password_is_taken_from_a_netrc(
+        self, session: ProviderSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("machine 127.0.0.1 login ada password for-another-service\n")
+        monkeypatch.setenv("NETRC", str(netrc))
+        with provider(OK) as (url, seen):
+            session.get(url)
+        assert "authorization" not in seen[0].headers
+
     def test_a_proxy_named_by_the_settings_is_used(
         self, session: ProviderSession, checkout_settings: CheckoutSettings
     ) -> None:
@@ -131,7 +142,11 @@ class TestRequests:
 
 
 class TestLimits:
-    def test_an_answer_ends_at_two_mebibytes(self, session: ProviderSession) -> None:
+    def test_an_answer_of_two_mebibytes_is_whole(self, session: ProviderSession) -> None:
+        with provider(Reply(status=200, body=b"x" * (2 * 1024 * 1024))) as (url, _seen):
+            assert len(session.get(url).content) == 2 * 1024 * 1024
+
+    def test_an_answer_ends_there(self, session: ProviderSession) -> None:
         with (
             provider(Reply(status=200, body=b"x" * (2 * 1024 * 1024 + 1))) as (url, _seen),
             pytest.raises(ProviderUnavailable, match="too large") as caught,
@@ -191,8 +206,9 @@ class TestLimits:
         assert not caught.value.was_sent
 
     def test_an_exception_holds_nothing_of_the_request(self, session: ProviderSession) -> None:
+        url = "http://secret-key:secret@127.0.0.1:1/secret-path?key=secret"
         with pytest.raises(ProviderUnavailable) as caught:
-            session.post("http://127.0.0.1:1/secret-path?key=secret", headers={"Authorization": "secret"})
+            session.post(url, headers={"Authorization": "secret"})
         error = caught.value
         assert "secret" not in f"{error} {error!r} {error.__cause__} {error.__context__}"
         assert error.request is None

@@ -145,11 +145,14 @@ class TestTimeLimits:
             with seconds_at_most(1.5), pytest.raises(SnipcartUnavailable, match="too long"):
                 read(settings, TOKEN)
 
-    def test_the_next_address_is_tried(self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("position", [0, 1, 2])
+    def test_each_address_is_tried(
+        self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, position: int
+    ) -> None:
         session = stand_in.session()
-        port = int(stand_in.api_url.split(":")[2].split("/")[0])
-        dead_and_alive = [("127.0.0.1", free_port()), ("127.0.0.1", port)]
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in dead_and_alive]
+        ports = [free_port() for _ in range(3)]
+        ports[position] = int(stand_in.api_url.split(":")[2].split("/")[0])
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: found)
         assert read(settings_for(stand_in), session.public_token) == session.id
 
@@ -180,6 +183,15 @@ class TestSizeLimits:
         with pytest.raises(BadAnswer, match="too large"):
             read(settings_for(stand_in), stand_in.session().public_token)
 
+    def test_of_a_refusal_no_more_is_read_than_keeps_its_connection(self) -> None:
+        def refuse(_request: Request, wire: Wire) -> bool:
+            wire.send(Reply(status=404).head(length=1_000_000) + b"x" * 70_000)
+            wire.stopped.wait(10.0)
+            return False
+
+        with running(refuse) as url, seconds_at_most(2.0), pytest.raises(TokenRefused):
+            read(Settings(api_url=url, read_timeout=3.0), TOKEN)
+
     def test_a_compressed_session_is_read(self, stand_in: StandIn) -> None:
         session = stand_in.session(items=200)
         body = gzip.compress(Reply.of_json(200, session.to_json()).body)
@@ -198,6 +210,12 @@ def serving(reply: Reply) -> Iterator[str]:
         wire.send_reply(reply)
         return False
 
+    with running(answer) as url:
+        yield url
+
+
+@contextmanager
+def running(answer: Callable[[Request, Wire], bool]) -> Iterator[str]:
     server = Server(answer)
     server.start()
     try:
@@ -656,6 +674,15 @@ class TestWasSent:
         breaker.allow(origin)
         assert not was_sent(settings)
         assert stand_in.connections == 0
+
+    def test_a_circuit_that_answers_which_broke_off_have_opened(self, stand_in: StandIn) -> None:
+        settings = replace(settings_for(stand_in), max_calls_in_flight=27)
+        token = stand_in.session().public_token
+        stand_in.fail("payment-session", "cut-body", times=5)
+        for _ in range(5):
+            assert was_sent(settings, token)
+        get_remote("snipcart", settings).breaker.allow(stand_in.api_url.split("/")[2])
+        assert not was_sent(settings, token)
 
     def test_an_unusable_setting(self) -> None:
         assert not was_sent(Settings(ca_bundle="/no/such/file.pem"))

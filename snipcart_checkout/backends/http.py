@@ -66,7 +66,6 @@ class ProviderSession(requests.Session):
         self.trust_env = False
         self.headers.update(_HEADERS)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.adapters.clear()
         for scheme in ("https://", "http://"):
             self.mount(scheme, _ProviderAdapter(store, method))
 

@@ -40,7 +40,7 @@ class ConcurrencyLimiter:
     def acquire(self) -> Place | None:
         """Return a place, which ``release`` gives back; None where there is none."""
         with self._changed:
-            if self._is_full or self._waiting:
+            if self._is_full:
                 self._wait()
             if self._is_full:
                 return None
