@@ -102,7 +102,7 @@ STATIC_URL = "/static/"
 {changed}
 SNIPCART_CHECKOUT = {{
     "PUBLIC_URL": "https://pay.shop.example", "API_URL": "{api}", "APP_API_URL": "{api}",
-    "STORES": {{"live": {{"API_KEYS": ["a-key"], "SHOP_HOSTS": ["shop.example"], "METHODS": {{
+    "STORES": {{"live": {{"API_KEYS": ["primary-key-for-tests"], "SHOP_HOSTS": ["shop.example"], "METHODS": {{
         "acme_transfer": {{"BACKEND": "snipcart_checkout.backends.manual.ManualBackend", "NAME": "Transfer"}}}}}}}},
 }}
 """

@@ -48,7 +48,12 @@ def ask(http: requests.Session, snipcart: StandIn, endpoint: str, token: str) ->
 
 
 def tell(
-    http: requests.Session, snipcart: StandIn, body: object, *, key: str = "key", **headers: str
+    http: requests.Session,
+    snipcart: StandIn,
+    body: object,
+    *,
+    key: str = "primary-key-for-tests",
+    **headers: str,
 ) -> requests.Response:
     sent = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **headers}
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -297,6 +302,17 @@ class TestConfirmations:
         body = {**outcome(session), "paymentSessionId": session.public_token}
         assert tell(http, snipcart, body).status_code == 404
 
+    def test_the_fixture_knows_the_keys_of_the_site_as_they_are_now(
+        self, snipcart: StandIn, http: requests.Session, checkout_settings: CheckoutSettings
+    ) -> None:
+        old, session = "primary-key-for-tests", snipcart.session()
+        before = [tell(http, snipcart, outcome(session), key=key).status_code for key in (old, "new", "")]
+
+        checkout_settings.store(API_KEYS=["new"])
+
+        after = [tell(http, snipcart, outcome(session), key=key).status_code for key in (old, "new", "")]
+        assert (before, after) == ([200, 401, 401], [401, 200, 401])
+
     def test_keys_are_checked(self, http: requests.Session) -> None:
         with StandIn(api_keys=["first", "second"]) as snipcart:
             snipcart.revoke("first")
@@ -458,8 +474,10 @@ class TestTrouble:
     ) -> None:
         session = snipcart.session()
         snipcart.fail("payment", "key-revoked", times=None)
-        keys = ("first", "first", "second")
-        statuses = [tell(http, snipcart, outcome(session), key=key).status_code for key in keys]
+        first, second = django_settings.SNIPCART_CHECKOUT["STORES"]["live"]["API_KEYS"]
+        statuses = [
+            tell(http, snipcart, outcome(session), key=key).status_code for key in (first, first, second)
+        ]
         assert statuses == [401, 401, 200]
 
     def test_a_refused_repeat_waits_for_a_repeat(self, snipcart: StandIn, http: requests.Session) -> None:
