@@ -35,7 +35,7 @@ def redirected(snipcart: StandIn, provider: Provider) -> Payment:
 
 @pytest.fixture
 def busy() -> Iterator[None]:
-    """Every place for a call to the provider is taken."""
+    """Every slot for a call to the provider is taken."""
     with full_cap("live/acme_card"):
         yield
 

@@ -225,7 +225,7 @@ class TestSlots:
         assert durations[14] < 0.2
         assert durations[16] < 0.5
 
-    def test_a_whole_call_of_a_backend_holds_one_place(
+    def test_a_whole_call_of_a_backend_holds_one_slot(
         self, session: ProviderSession, checkout_settings: CheckoutSettings
     ) -> None:
         checkout_settings(MAX_CALLS_IN_FLIGHT=1)
@@ -235,7 +235,7 @@ class TestSlots:
             with provider_slot("live", "acme_card"):
                 assert session.get(url).ok
 
-    def test_without_a_place_nothing_is_sent(self, checkout_settings: CheckoutSettings) -> None:
+    def test_without_a_slot_nothing_is_sent(self, checkout_settings: CheckoutSettings) -> None:
         checkout_settings(MAX_CALLS_IN_FLIGHT=1)
         with provider_slot("live", "acme_card"), ThreadPoolExecutor(1) as threads:
             error = threads.submit(refusal_of_a_slot).result()
@@ -265,7 +265,7 @@ class TestSlots:
         assert not caught.value.was_sent
         assert seen == []
 
-    def test_another_method_or_store_has_places_of_its_own(self, checkout_settings: CheckoutSettings) -> None:
+    def test_another_method_or_store_has_slots_of_its_own(self, checkout_settings: CheckoutSettings) -> None:
         checkout_settings(MAX_CALLS_IN_FLIGHT=1)
         with provider_slot("live", "acme_card"), ThreadPoolExecutor(1) as threads:
             assert threads.submit(has_slot, "live", "transfer").result()

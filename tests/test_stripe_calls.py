@@ -72,7 +72,7 @@ class TestNetwork:
         backend().refund(refund_of(asked, transaction_id))
         assert {headers["Stripe-Version"] for headers in account.headers} == {API_VERSION}
 
-    def test_without_a_place_under_the_cap_nothing_is_sent(
+    def test_without_a_slot_under_the_cap_nothing_is_sent(
         self, account: StripeAccount, checkout_settings: CheckoutSettings
     ) -> None:
         checkout_settings(MAX_CALLS_IN_FLIGHT=1)

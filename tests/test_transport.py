@@ -35,7 +35,7 @@ from snipcart_checkout.snipcart.transport import (
 from snipcart_checkout.snipcart.transport import limiter as limiter_module
 from snipcart_checkout.snipcart.transport.breaker import CircuitBreaker
 from snipcart_checkout.snipcart.transport.limiter import ConcurrencyLimiter
-from snipcart_checkout.snipcart.transport.remotes import NoPlace, get_remote
+from snipcart_checkout.snipcart.transport.remotes import NoSlot, get_remote
 from snipcart_checkout.snipcart.transport.time_limits import CallInProgress, current_call
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from snipcart_checkout.testing.server import Reply, Request, Server, Wire
@@ -403,11 +403,11 @@ class TestConcurrencyLimiter:
         assert not limiter.acquire()
         assert 0.2 < time.monotonic() - start < 1.0
 
-    def test_who_waits_gets_the_place_that_is_given_back(self) -> None:
+    def test_who_waits_gets_the_slot_that_is_given_back(self) -> None:
         limiter = ConcurrencyLimiter(1)
-        place = limiter.acquire()
-        assert place
-        threading.Timer(0.05, limiter.release, (place,)).start()
+        slot = limiter.acquire()
+        assert slot
+        threading.Timer(0.05, limiter.release, (slot,)).start()
         with seconds_at_most(0.24):
             assert limiter.acquire()
 
@@ -513,17 +513,17 @@ class TestRemotes:
     def test_a_remote_is_the_same_for_every_caller(self) -> None:
         settings = Settings(max_calls_in_flight=1)
         with get_remote("live/acme", settings).slot():
-            assert not in_another_thread(lambda: has_place("live/acme", settings))
-        assert in_another_thread(lambda: has_place("live/acme", settings))
+            assert not in_another_thread(lambda: has_slot("live/acme", settings))
+        assert in_another_thread(lambda: has_slot("live/acme", settings))
 
-    def test_who_holds_a_place_needs_no_second_one(self) -> None:
+    def test_who_holds_a_slot_needs_no_second_one(self) -> None:
         settings = Settings(max_calls_in_flight=1)
         remote = get_remote("live/nested", settings)
         with remote.slot(), remote.slot():
-            assert not in_another_thread(lambda: has_place("live/nested", settings))
-        assert in_another_thread(lambda: has_place("live/nested", settings))
+            assert not in_another_thread(lambda: has_slot("live/nested", settings))
+        assert in_another_thread(lambda: has_slot("live/nested", settings))
 
-    def test_a_place_is_given_back_whatever_is_raised(self) -> None:
+    def test_a_slot_is_given_back_whatever_is_raised(self) -> None:
         remote = get_remote("live/raising", Settings(max_calls_in_flight=1))
         with pytest.raises(KeyboardInterrupt), remote.slot():
             raise KeyboardInterrupt
@@ -531,11 +531,11 @@ class TestRemotes:
             pass
 
 
-def has_place(name: str, settings: Settings) -> bool:
+def has_slot(name: str, settings: Settings) -> bool:
     try:
         with get_remote(name, settings).slot():
             return True
-    except NoPlace:
+    except NoSlot:
         return False
 
 
@@ -737,7 +737,7 @@ def seconds_until_refused(settings: Settings, token: str) -> float:
 
 
 class TestProcesses:
-    def test_a_forked_process_has_connections_and_places_of_its_own(self, stand_in: StandIn) -> None:
+    def test_a_forked_process_has_connections_and_slots_of_its_own(self, stand_in: StandIn) -> None:
         stand_in.fail("validate", "hang")
         sessions = [stand_in.session() for _ in range(2)]
         script = textwrap.dedent(
@@ -885,9 +885,9 @@ def written_by(logger: str) -> Iterator[list[str]]:
 @pytest.mark.parametrize("age, waits", [(0.5, True), (1.1, False)])
 def test_nobody_waits_while_the_oldest_call_is_older_than_a_second(age: float, waits: bool) -> None:
     limiter = ConcurrencyLimiter(1)
-    place = limiter.acquire()
-    assert place is not None
-    place.taken_at -= age
+    slot = limiter.acquire()
+    assert slot is not None
+    slot.taken_at -= age
     began = time.monotonic()
 
     assert limiter.acquire() is None

@@ -26,7 +26,7 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.conf.origins import is_loopback
 from snipcart_checkout.exceptions import ProviderBusy
 from snipcart_checkout.snipcart.transport.calls import NoAnswer, Reply, send
-from snipcart_checkout.snipcart.transport.remotes import NoPlace, Remote, get_remote
+from snipcart_checkout.snipcart.transport.remotes import NoSlot, Remote, get_remote
 from snipcart_checkout.snipcart.transport.time_limits import seconds_left
 
 __all__ = ["ProviderSession", "ProviderUnavailable", "provider_slot"]
@@ -75,11 +75,11 @@ class ProviderSession(requests.Session):
 
 @contextmanager
 def provider_slot(store_name: str, method_id: str) -> Iterator[None]:
-    """Hold one of a method's places for a whole call of its backend; calls of ``self.http`` inside
+    """Hold one of a method's slots for a whole call of its backend; calls of ``self.http`` inside
     share it.
 
     Raises ProviderBusy, before anything was sent, when MAX_CALLS_IN_FLIGHT calls are in flight and
-    no place became free (see ConcurrencyLimiter), or when nothing is left of the request's time
+    no slot became free (see ConcurrencyLimiter), or when nothing is left of the request's time
     budget. Both names have to be those of a configured store and method.
     """
     if seconds_left(1.0) <= 0:
@@ -87,7 +87,7 @@ def provider_slot(store_name: str, method_id: str) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(_remote(store_name, method_id).slot())
-        except NoPlace:
+        except NoSlot:
             raise ProviderBusy(
                 "too many calls to the provider are under way; nothing was sent to it"
             ) from None

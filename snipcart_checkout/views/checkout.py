@@ -33,7 +33,7 @@ from snipcart_checkout.presentation.problems import Problem
 from snipcart_checkout.snipcart import PaymentSession, check_public_token
 from snipcart_checkout.views.endpoints import is_speculative, query_values, values_of
 from snipcart_checkout.views.pages import ShopperPage
-from snipcart_checkout.views.retry import remember_order
+from snipcart_checkout.views.cookies import remember_order
 
 
 class CheckoutView(ShopperPage):
@@ -95,7 +95,7 @@ class CheckoutView(ShopperPage):
     def open_order(self, method: str | None) -> HttpResponse | None:
         """Return where a session leads that is being paid already, or that no method may pay."""
         self.attempts = services.get_attempts(self.store, self.session)
-        if self.attempts.live is not None and not self.is_outdated(self.attempts.live):
+        if self.attempts.live is not None and not self.end_if_outdated(self.attempts.live):
             return self.to_payment(self.attempts.live)
         self.methods = services.offered_methods(self.store, self.session.invoice)
         if not self.methods or (
@@ -106,7 +106,7 @@ class CheckoutView(ShopperPage):
             return self.problem(problem, language=self.language, back_url=self.session.return_url)
         return None
 
-    def is_outdated(self, live: Payment) -> bool:
+    def end_if_outdated(self, live: Payment) -> bool:
         """End a payment that is open at the provider for an order as it was before; tell whether it is over."""
         if is_speculative(self.request):
             return False

@@ -24,7 +24,7 @@ from snipcart_checkout.presentation.problems import Problem
 from snipcart_checkout.presentation.transfers import TransferDisplay, present_transfer
 from snipcart_checkout.views.endpoints import is_speculative
 from snipcart_checkout.views.pages import ShopperPage
-from snipcart_checkout.views.retry import (
+from snipcart_checkout.views.cookies import (
     has_just_agreed,
     has_left,
     note_forwarding,

@@ -17,7 +17,7 @@ from urllib3.exceptions import TimeoutError as PoolTimeout
 
 from snipcart_checkout.conf import Settings
 from snipcart_checkout.snipcart.transport.connections import PooledAdapter, is_urllib3_genuine
-from snipcart_checkout.snipcart.transport.remotes import NoPlace, Remote
+from snipcart_checkout.snipcart.transport.remotes import NoSlot, Remote
 from snipcart_checkout.snipcart.transport.time_limits import CallInProgress, current_call, seconds_left
 
 MAX_BODY: Final = 2 * 1024 * 1024
@@ -56,7 +56,7 @@ def send(
     """Send a request once and return the answer, whatever its status; redirects are not followed.
 
     ``max_error_body`` is the most bytes that are read of an answer that is not 2xx. Raises NoAnswer
-    when no status arrived in time, when no time or no place is left, or while the circuit is open.
+    when no status arrived in time, when no time or no slot is left, or while the circuit is open.
     No exception of the HTTP library leaves this function, not even as a context: it would contain
     the URL with a token, or the key.
     """
@@ -67,7 +67,7 @@ def send(
     try:
         with remote.slot():
             return _send_unless_down(request, remote, adapter, _Limits.of(settings, seconds, max_error_body))
-    except NoPlace:
+    except NoSlot:
         pass
     raise NoAnswer("too many calls are under way", was_sent=False, retry_after=1)
 

@@ -45,7 +45,7 @@ def exchange(request: PreparedRequest, settings: Settings) -> Answer:
     """Send a request to Snipcart once and return the answer, whatever its status; redirects are not
     followed.
 
-    Raises SnipcartUnavailable when no status arrived in time or when there is no place for another
+    Raises SnipcartUnavailable when no status arrived in time or when there is no slot for another
     call; its ``was_sent`` is true when Snipcart may have received the request.
     """
     try:

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from typing import Final
 
 MAX_WAIT: Final = 0.25
-"""The most seconds that a caller waits for a place."""
+"""The most seconds that a caller waits for a slot."""
 
 MAX_WAITING: Final = 2
 """The most callers that may wait at a time, because the rest of the site cannot use a waiting thread."""
 
 HANGING: Final = 1.0
-"""Seconds after which a call in flight counts as hanging; a place is then unlikely to become free in time."""
+"""Seconds after which a call in flight counts as hanging; a slot is then unlikely to become free in time."""
 
 
-class Place:
-    """One call's place among those in flight; ``taken_at`` is on the monotonic clock."""
+class Slot:
+    """One call's slot among those in flight; ``taken_at`` is on the monotonic clock."""
 
     def __init__(self) -> None:
         self.taken_at = time.monotonic()
@@ -34,29 +34,29 @@ class ConcurrencyLimiter:
     def __init__(self, cap: int) -> None:
         self._cap = cap
         self._changed = threading.Condition(threading.Lock())
-        self._places: dict[Place, None] = {}  # in the order in which they were taken
+        self._slots: dict[Slot, None] = {}  # in the order in which they were taken
         self._waiting = 0
 
-    def acquire(self) -> Place | None:
-        """Return a place, which ``release`` gives back; None where there is none."""
+    def acquire(self) -> Slot | None:
+        """Return a slot, which ``release`` gives back; None where there is none."""
         with self._changed:
             if self._is_full:
                 self._wait()
             if self._is_full:
                 return None
-            place = Place()
-            self._places[place] = None
-            return place
+            slot = Slot()
+            self._slots[slot] = None
+            return slot
 
-    def release(self, place: Place) -> None:
-        """Give a place back."""
+    def release(self, slot: Slot) -> None:
+        """Give a slot back."""
         with self._changed:
-            del self._places[place]
+            del self._slots[slot]
             self._changed.notify()
 
     @property
     def waiting(self) -> int:
-        """The number of callers that wait for a place now."""
+        """The number of callers that wait for a slot now."""
         return self._waiting
 
     def _wait(self) -> None:
@@ -74,8 +74,8 @@ class ConcurrencyLimiter:
 
     def _ages(self) -> Iterator[float]:
         now = time.monotonic()
-        return (now - place.taken_at for place in self._places)
+        return (now - slot.taken_at for slot in self._slots)
 
     @property
     def _is_full(self) -> bool:
-        return len(self._places) >= self._cap
+        return len(self._slots) >= self._cap

@@ -18,7 +18,7 @@ SNIPCART: Final = "snipcart"
 """The name of Snipcart among the remotes. A provider's holds a slash: ``store/method``."""
 
 
-class NoPlace(Exception):
+class NoSlot(Exception):
     """The cap of a remote is reached. Nothing was sent."""
 
 
@@ -34,7 +34,7 @@ class Remote:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold one of the remote's places; raise NoPlace where there is none.
+        """Hold one of the remote's slots; raise NoSlot where there is none.
 
         A caller that already holds one, further up in the same thread, needs no second one.
         """
@@ -42,15 +42,15 @@ class Remote:
         if self in held:
             yield
             return
-        place = self.limiter.acquire()
-        if place is None:
-            raise NoPlace
+        slot = self.limiter.acquire()
+        if slot is None:
+            raise NoSlot
         token = _held.set(held | {self})
         try:
             yield
         finally:
             _held.reset(token)
-            self.limiter.release(place)
+            self.limiter.release(slot)
 
     def adapter(self) -> PooledAdapter:
         """Return the remote's adapter; raise what the library raises for an unusable CA_BUNDLE or PROXY."""

@@ -19,7 +19,7 @@ from snipcart_checkout.exceptions import TokenMalformed
 from snipcart_checkout.models import Payment
 from snipcart_checkout.snipcart import check_public_token
 
-_NAME: Final = "snipcart_checkout_order"
+_ORDER: Final = "snipcart_checkout_order"
 _LEFT: Final = "snipcart_checkout_left"
 _FORWARDED: Final = "snipcart_checkout_forwarded"
 _SECONDS: Final = 3600
@@ -32,7 +32,7 @@ def remember_order(response: HttpResponse, payment: Payment, public_token: str) 
     """Let the browser come back from the page of the payment to that of its order, for an hour."""
     if len(public_token) > _LONGEST:
         return
-    _set_cookie(response, payment, _NAME, public_token)
+    _set_cookie(response, payment, _ORDER, public_token)
 
 
 def _set_cookie(response: HttpResponse, payment: Payment, name: str, value: str) -> None:
@@ -50,7 +50,7 @@ def _set_cookie(response: HttpResponse, payment: Payment, name: str, value: str)
 def recall_token(request: HttpRequest) -> str:
     """Return the token of the order that this browser paid; empty where it knows none."""
     try:
-        return check_public_token([request.COOKIES.get(_NAME, "")])
+        return check_public_token([request.COOKIES.get(_ORDER, "")])
     except TokenMalformed:
         return ""
 
