@@ -73,8 +73,18 @@ MAY_ALSO_IMPORT = {
 # The floors of the services, from the ground up: a module imports only what is below it.
 SERVICE_FLOORS = (
     ("log",),
-    ("attempts", "audit"),
-    ("attention", "backend_calls", "methods", "own_addresses", "pruning", "refund_links", "sessions"),
+    ("alerts", "attempts", "transactions"),
+    (
+        "attention",
+        "audit",
+        "backend_calls",
+        "methods",
+        "order_comparison",
+        "own_addresses",
+        "pruning",
+        "refund_links",
+        "sessions",
+    ),
     ("confirmations", "decisions", "probes", "refunds"),
     ("delivery", "diagnosis", "refund_requests"),
     ("outbox", "outcomes"),

@@ -130,7 +130,7 @@ def test_what_a_site_does_after_a_commit_is_logged_where_it_fails(
 
     pay(snipcart)
 
-    assert "what this site does after a commit failed: ValueError" in caplog.text
+    assert "code of this site that runs after a commit failed: ValueError" in caplog.text
     assert "secret-of-the-site" not in caplog.text
 
 

@@ -40,6 +40,7 @@ from snipcart_checkout.services.lookups import (
     refresh_payment,
 )
 from snipcart_checkout.services.methods import answer_methods_request, is_plan_refused, offered_methods
+from snipcart_checkout.services.order_comparison import hash_order
 from snipcart_checkout.services.own_addresses import OwnAddress, list_addresses
 from snipcart_checkout.services.payments import Order, get_payment, give_up, pay
 from snipcart_checkout.services.probes import PROBE_PARAMETER, SiteAnswer, answer_probe
@@ -47,7 +48,7 @@ from snipcart_checkout.services.pruning import PruneReport, prune
 from snipcart_checkout.services.refund_links import get_payment_of_link
 from snipcart_checkout.services.refund_requests import answer_refund_request
 from snipcart_checkout.services.refunds import supports_refund
-from snipcart_checkout.services.sessions import get_payment_session, hash_order
+from snipcart_checkout.services.sessions import get_payment_session
 from snipcart_checkout.services.settlement import SettlementReport, settle
 from snipcart_checkout.services.staff import (
     RESOLUTIONS,

@@ -19,7 +19,8 @@ from snipcart_checkout.backends import get_backend
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import Confirmation, Payment, Refund
 from snipcart_checkout.models.moments import long_ago
-from snipcart_checkout.services.audit import alert_staff, commit
+from snipcart_checkout.services.alerts import alert_staff
+from snipcart_checkout.services.transactions import commit
 
 TOO_LONG: Final = timedelta(hours=1)
 """Staff are alerted of a payment, refund or confirmation that is still open after this time."""

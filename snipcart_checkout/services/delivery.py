@@ -25,20 +25,13 @@ from snipcart_checkout.exceptions import ConfirmationRefused, SnipcartError, Sni
 from snipcart_checkout.models import Confirmation, ConfirmationQuerySet, Event, Payment
 from snipcart_checkout.models.confirmations import LONGEST_DELAY
 from snipcart_checkout.models.moments import LONGEST_LEASE, is_past, is_unleased
-from snipcart_checkout.services.audit import (
-    CASE_OPENED,
-    SNIPCART,
-    alert_review,
-    alert_staff,
-    commit,
-    is_recorded,
-    record_event,
-    send_signal,
-)
+from snipcart_checkout.services.alerts import CASE_OPENED, alert_review, alert_staff, send_signal
+from snipcart_checkout.services.audit import SNIPCART, is_recorded, record_event
 from snipcart_checkout.services.confirmations import FINAL, WITH_ORDER
 from snipcart_checkout.services.log import log
+from snipcart_checkout.services.order_comparison import OrderComparison, OrderVerdict, compare_order
 from snipcart_checkout.services.refund_links import fill_in_link
-from snipcart_checkout.services.sessions import OrderComparison, OrderVerdict, compare_order
+from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.signals import confirmation_unresolved
 from snipcart_checkout.snipcart import PaymentSession
 from snipcart_checkout.snipcart.client import SnipcartClient

@@ -26,22 +26,15 @@ from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.exceptions import NotificationRefused, ProviderBusy, TransactionOpen
 from snipcart_checkout.models import Event, Payment, Refund
 from snipcart_checkout.models.moments import not_lately
-from snipcart_checkout.services.audit import (
-    CASE_OPENED,
-    PROVIDER,
-    SHOPPER,
-    Actor,
-    alert_review,
-    commit,
-    is_recorded,
-    record_event,
-)
+from snipcart_checkout.services.alerts import CASE_OPENED, alert_review
+from snipcart_checkout.services.audit import PROVIDER, SHOPPER, Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import can_look_up
 from snipcart_checkout.services.log import log
+from snipcart_checkout.services.order_comparison import OrderVerdict, compare_order, hash_order
 from snipcart_checkout.services.outcomes import look_up_payment
 from snipcart_checkout.services.payments import log_unfinished
 from snipcart_checkout.services.refunds import look_up_refund
-from snipcart_checkout.services.sessions import OrderVerdict, compare_order, hash_order
+from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.snipcart import PaymentSession
 
 _INTERVAL: Final = timedelta(seconds=2)

@@ -31,14 +31,15 @@ from snipcart_checkout.services.attempts import (
     has_ended,
 )
 from snipcart_checkout.services.attention import alert_about_missing_settle
-from snipcart_checkout.services.audit import SHOPPER, commit, is_recorded, record_event
+from snipcart_checkout.services.audit import SHOPPER, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import call_charge, describe_place
 from snipcart_checkout.services.confirmations import enqueue
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.log import log
+from snipcart_checkout.services.order_comparison import hash_order
 from snipcart_checkout.services.outcomes import record
 from snipcart_checkout.services.refund_links import build_capability, hash_capability
-from snipcart_checkout.services.sessions import hash_order
+from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.snipcart import PaymentSession
 
 _State = Payment.State

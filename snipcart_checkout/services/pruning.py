@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
-from snipcart_checkout.services.audit import commit
+from snipcart_checkout.services.transactions import commit
 
 _BATCH: Final = 200
 _State = Payment.State

@@ -21,18 +21,8 @@ from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.exceptions import ProviderBusy, RefundNotPossible, RefundUnknown
 from snipcart_checkout.models import Event, Payment, Refund
 from snipcart_checkout.models.moments import is_lease_over, is_unleased
-from snipcart_checkout.services.audit import (
-    CASE_OPENED,
-    SETTLE,
-    SNIPCART,
-    Actor,
-    alert_review,
-    alert_staff,
-    commit,
-    is_recorded,
-    record_event,
-    send_signal,
-)
+from snipcart_checkout.services.alerts import CASE_OPENED, alert_review, alert_staff, send_signal
+from snipcart_checkout.services.audit import SETTLE, SNIPCART, Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import (
     call_refund,
     call_refund_lookup,
@@ -41,6 +31,7 @@ from snipcart_checkout.services.backend_calls import (
     to_text,
 )
 from snipcart_checkout.services.log import log
+from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.signals import payment_refunded
 
 _State = Refund.State

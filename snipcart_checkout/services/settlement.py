@@ -25,9 +25,10 @@ from snipcart_checkout.models import Confirmation, Payment, Refund
 from snipcart_checkout.models.moments import is_unleased, long_ago, not_lately
 from snipcart_checkout.services import attention
 from snipcart_checkout.services.attention import OpenCases
-from snipcart_checkout.services.audit import SETTLE, commit, replace_broken_connection
+from snipcart_checkout.services.audit import SETTLE
 from snipcart_checkout.services.backend_calls import find_payment_backend
 from snipcart_checkout.services.log import log
+from snipcart_checkout.services.order_comparison import OrderVerdict, compare_order
 from snipcart_checkout.services.outbox import deliver_due
 from snipcart_checkout.services.outcomes import (
     expire,
@@ -38,7 +39,7 @@ from snipcart_checkout.services.outcomes import (
     set_unknown,
 )
 from snipcart_checkout.services.refunds import is_past_provisional, look_up_refund, settle_refund
-from snipcart_checkout.services.sessions import OrderVerdict, compare_order
+from snipcart_checkout.services.transactions import commit, replace_broken_connection
 
 _State = Payment.State
 _Reason = Payment.ReviewReason

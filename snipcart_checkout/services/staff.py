@@ -14,7 +14,7 @@ from snipcart_checkout.backends.base import Declined, Paid
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
 from snipcart_checkout.presentation.declines import EXPIRED
 from snipcart_checkout.services import attention
-from snipcart_checkout.services.audit import commit, is_recorded, record_event, staff
+from snipcart_checkout.services.audit import is_recorded, record_event, staff
 from snipcart_checkout.services.confirmations import WITH_ORDER, requeue
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.outcomes import (
@@ -32,6 +32,7 @@ from snipcart_checkout.services.refunds import (
     refund_payment,
     undo_by_hand,
 )
+from snipcart_checkout.services.transactions import commit
 
 _State = Payment.State
 _Status = Confirmation.Status

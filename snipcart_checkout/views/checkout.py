@@ -31,9 +31,9 @@ from snipcart_checkout.presentation.orders import present_invoice
 from snipcart_checkout.presentation.payments import present_decline
 from snipcart_checkout.presentation.problems import Problem
 from snipcart_checkout.snipcart import PaymentSession, check_public_token
+from snipcart_checkout.views.cookies import remember_order
 from snipcart_checkout.views.endpoints import is_speculative, query_values, values_of
 from snipcart_checkout.views.pages import ShopperPage
-from snipcart_checkout.views.cookies import remember_order
 
 
 class CheckoutView(ShopperPage):

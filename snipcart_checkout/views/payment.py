@@ -22,8 +22,6 @@ from snipcart_checkout.presentation.languages import PageLanguage
 from snipcart_checkout.presentation.payments import present_payment, to_local
 from snipcart_checkout.presentation.problems import Problem
 from snipcart_checkout.presentation.transfers import TransferDisplay, present_transfer
-from snipcart_checkout.views.endpoints import is_speculative
-from snipcart_checkout.views.pages import ShopperPage
 from snipcart_checkout.views.cookies import (
     has_just_agreed,
     has_left,
@@ -31,6 +29,8 @@ from snipcart_checkout.views.cookies import (
     note_leaving,
     recall_token,
 )
+from snipcart_checkout.views.endpoints import is_speculative
+from snipcart_checkout.views.pages import ShopperPage
 
 
 class PaymentView(ShopperPage):

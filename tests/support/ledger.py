@@ -16,7 +16,7 @@ from snipcart_checkout import services
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Payment, Refund
-from snipcart_checkout.services import audit
+from snipcart_checkout.services import transactions
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import Provider
 
@@ -82,7 +82,7 @@ def let_two_seconds_pass() -> None:
 @contextmanager
 def tried_again_at_once() -> Iterator[None]:
     """What the ledger could not commit is tried again at once, instead of a second and a half in all."""
-    with patch.object(audit, "_RETRY_AFTER", 0):
+    with patch.object(transactions, "_RETRY_AFTER", 0):
         yield
 
 
