@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from snipcart_checkout import services
@@ -664,6 +665,19 @@ def test_what_another_process_is_sending_is_left_to_it(snipcart: StandIn, provid
     Confirmation.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
 
     assert try_again(payment).status == _Status.PENDING
+    assert len(snipcart.calls_to("payment")) == 1
+
+
+def test_what_another_process_has_just_tried_is_not_tried_again(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = undelivered(snipcart, 500)
+    others = Confirmation.objects.filter(payment=payment)
+    takes_lease = r"UPDATE .snipcart_checkout_confirmation. SET .attempts. = "
+
+    with before(takes_lease, lambda: others.update(attempts=F("attempts") + 1)):
+        deliver_session(payment.session_key, at_once=True)
+
     assert len(snipcart.calls_to("payment")) == 1
 
 

@@ -142,6 +142,21 @@ def test_what_was_given_back_is_in_the_history_with_its_day_and_note_and_sent_as
     }
 
 
+def test_one_minor_unit_is_given_back_today_without_a_note_unless_said_otherwise(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    payment = pay(snipcart)
+
+    refund = services.mark_given_back(payment, 1, by="a" * 200)
+
+    assert refund is not None
+    assert timezone.now() - refund.created_at < timedelta(minutes=1)
+    event = payment.events.get(name=Event.Name.REFUND_BY_HAND)
+    today = services.get_today().isoformat()
+    assert event.data == {"refund": str(refund.pk), "minor_units": 1, "given_back": today}
+    assert refund.requested_by == event.actor == "a" * 150
+
+
 def test_snipcarts_request_for_what_was_given_back_gets_that_refund(
     snipcart: StandIn, by_hand: Provider
 ) -> None:

@@ -24,6 +24,7 @@ from snipcart_checkout.models import Confirmation, Payment, Refund
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Crashed, Provider
 from tests.support.ledger import (
+    before,
     in_review,
     pay,
     provider,
@@ -171,6 +172,23 @@ def test_what_was_begun_at_the_provider_by_a_charge_without_an_answer_is_ended_t
     services.settle()
 
     assert state_of(payment) == "declined"
+
+
+def test_a_charge_whose_case_is_closed_while_its_order_is_compared_is_not_repeated(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    payment = unknown(provider, snipcart)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
+    let_time_pass(timedelta(hours=2))
+    checks = r"SELECT .* AS .a. FROM .snipcart_checkout_payment. WHERE .*version"
+
+    def close() -> None:
+        assert services.resolve_review(payment, "closed", note="refunded at the provider", by="ada")
+
+    with before(checks, close):
+        services.settle()
+
+    assert provider.calls == [f"charge {payment.pk}"]
 
 
 def test_an_abandoned_payment_is_not_charged_by_a_machine(

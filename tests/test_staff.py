@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -149,7 +150,8 @@ def test_a_review_is_closed_once(provider: Provider, snipcart: StandIn) -> None:
     assert services.resolve_review(payment, "closed", note="put right by hand", by="ada")
     assert not services.resolve_review(payment, "closed", note="put right by hand", by="ada")
 
-    assert history(payment).count("review_closed") == 1
+    closed = payment.events.get(name="review_closed")
+    assert (closed.actor, closed.data) == ("ada", {"note": "put right by hand"})
     assert not services.settle().needs_attention
 
 
@@ -410,10 +412,21 @@ def test_closing_a_case_leaves_the_unknown_refunds_of_others_to_the_machine(
 def test_closing_the_case_of_a_payment_that_is_not_paid_ends_what_is_not_delivered_yet(
     provider: Provider, snipcart: StandIn
 ) -> None:
+    pay(snipcart)
     provider.script(charge="pending")
     snipcart.fail("payment", 503)
     payment = pay(snipcart)
     in_payment_review(payment)
+
+    assert services.resolve_review(payment, "closed", note="by hand", by="ada")
+
+    assert payment.confirmations.get().status == Confirmation.Status.REVIEW
+
+
+def test_closing_a_case_ends_what_was_alerted_however_lately(provider: Provider, snipcart: StandIn) -> None:
+    snipcart.fail("payment", 401, times=None)
+    payment = pay(snipcart)
+    assert payment.confirmations.get().status == Confirmation.Status.PENDING
 
     assert services.resolve_review(payment, "closed", note="by hand", by="ada")
 
@@ -485,6 +498,35 @@ def test_only_a_pending_payment_is_received_or_expires(
     assert history(payment) == ["charging", "paid", "confirmation_delivered"]
 
 
+@pytest.mark.parametrize(
+    "state, code",
+    [("declined", "card_declined"), ("abandoned", "payment_expired")],
+)
+def test_only_a_declined_payment_that_expired_is_received_late(
+    provider: Provider, snipcart: StandIn, state: str, code: str
+) -> None:
+    provider.script(charge="pending")
+    payment = pay(snipcart)
+    Payment.objects.filter(pk=payment.pk).update(state=state, decline_code=code, live_key=None)
+    payment.refresh_from_db()
+
+    assert not services.mark_received(payment, by="ada")
+
+    assert (Payment.objects.get().state, Payment.objects.get().captured_at) == (state, None)
+
+
+def test_our_reference_stands_for_the_transaction_of_money_that_came_another_way_than_the_providers(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    assert payment.transaction_id == ""
+
+    assert services.mark_received(payment, by="ada")
+
+    assert Payment.objects.get().transaction_id == str(payment.reference)
+
+
 @pytest.mark.parametrize("note", ["", "statement 12"])
 def test_a_received_payment_is_paid_and_snipcart_notified(
     provider: Provider, snipcart: StandIn, note: str
@@ -515,6 +557,18 @@ def test_a_payment_is_captured_on_the_day_that_its_money_was_received(
     assert timezone.localtime(payment.captured_at).date() == day
     assert payment.transaction_id == f"tr-{payment.reference}"
     assert payment.events.get(name="paid").data == {"was": "pending", "received": day.isoformat()}
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_today_is_a_day_of_the_sites_time_zone(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, use_tz: bool
+) -> None:
+    settings.USE_TZ = use_tz
+    late = datetime(2026, 6, 1, 22, 30, tzinfo=UTC if use_tz else None)
+    monkeypatch.setattr(timezone, "now", lambda: late)
+
+    # In Paris the next day has begun; without time zones the clock says what is meant.
+    assert services.get_today() == date(2026, 6, 2 if use_tz else 1)
 
 
 def test_what_was_received_today_is_captured_now(provider: Provider, snipcart: StandIn) -> None:
