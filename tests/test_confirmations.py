@@ -597,7 +597,8 @@ def test_an_untold_processing_is_dropped_when_the_final_word_is_owed(
     superseded = payment.confirmations.get(outcome="processing")
     assert superseded.status == _Status.SUPERSEDED
     assert superseded.finished_at is not None
-    assert payment.events.get(name="confirmation_superseded").data == {"outcome": "processing"}
+    event = payment.events.get(name="confirmation_superseded")
+    assert (event.source, event.data) == ("shopper", {"outcome": "processing"})
 
 
 def test_the_final_word_about_one_payment_drops_nothing_of_another(

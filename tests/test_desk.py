@@ -131,7 +131,21 @@ def test_an_amount_that_may_mean_two_sums_finds_both(boss: Client) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["ffffffff", "not there", "\u202e", "%", "0" * 32, "\N{PILE OF POO}", "x" * 5000, "EUR", "2026-13"],
+    [
+        "ffffffff",
+        "not there",
+        "\u202e",
+        "%",
+        "0" * 32,
+        "\N{PILE OF POO}",
+        "x" * 5000,
+        "EUR",
+        "2026-13",
+        "0000-01",
+        "0001-01",
+        "0001-01-01",
+        "9999-12-31",
+    ],
 )
 def test_a_search_for_what_is_not_there_finds_nothing(boss: Client, typed: str) -> None:
     row()
@@ -411,7 +425,7 @@ def test_a_day_of_the_totals_is_one_of_the_sites_time_zone(boss: Client) -> None
     assert total.day == datetime.date(2026, 3, 10)
 
 
-@pytest.mark.parametrize("month", ["", "nonsense", "2026-13", "9999-12"])
+@pytest.mark.parametrize("month", ["", "nonsense", "2026-13", "9999-12", "0001-01"])
 def test_totals_of_no_month_are_those_of_this_one(boss: Client, month: str) -> None:
     row()
 
@@ -521,6 +535,7 @@ def test_the_part_that_completes_the_amount_pays(provider: Provider, snipcart: S
     client = staff("settle_payment")
     payment = await_money(provider, snipcart, amount="100.00")
     act(client, "mark_received", payment, amount="60")
+    Payment.objects.update(created_at=timezone.now() - datetime.timedelta(days=3))
     day = (timezone.localdate() - datetime.timedelta(days=3)).isoformat()
 
     said = act(client, "mark_received", payment, received_on=day, note="the rest")
@@ -541,6 +556,7 @@ def test_the_part_that_completes_the_amount_pays(provider: Provider, snipcart: S
         ({"amount": "nonsense"}, "amount"),
         ({"received_on": "2999-01-01"}, "received_on"),
         ({"received_on": "nonsense"}, "received_on"),
+        ({"received_on": "0026-11-24"}, "received_on"),
     ],
 )
 def test_what_cannot_have_been_received_is_asked_again(

@@ -361,7 +361,14 @@ def test_a_page_that_is_sent_twice_records_once(snipcart: StandIn, by_hand: Prov
 
 @pytest.mark.parametrize(
     "field, value",
-    [("amount", "12.31"), ("amount", "0"), ("amount", ""), ("given_back_on", "2999-01-01"), ("asked", "")],
+    [
+        ("amount", "12.31"),
+        ("amount", "0"),
+        ("amount", ""),
+        ("given_back_on", "2999-01-01"),
+        ("given_back_on", "0026-11-24"),
+        ("asked", ""),
+    ],
 )
 def test_what_cannot_have_been_given_back_is_asked_again(
     snipcart: StandIn, by_hand: Provider, staff: Staff, field: str, value: str
@@ -377,6 +384,7 @@ def test_what_cannot_have_been_given_back_is_asked_again(
 
 def test_staff_read_when_and_how_much_went_back(snipcart: StandIn, by_hand: Provider, boss: Client) -> None:
     payment = pay(snipcart)
+    Payment.objects.update(created_at=timezone.now() - timedelta(days=3650))
 
     said = act(
         boss, "mark_given_back", payment, amount="5.00", given_back_on="2024-02-29", note="by transfer"

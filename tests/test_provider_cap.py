@@ -7,12 +7,14 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services.refund_links import build_capability
-from snipcart_checkout.testing import StandIn
+from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
+from tests.support.desk import row
 from tests.support.ledger import pay, provider
 from tests.support.ledger_invariants import let_time_pass
 from tests.support.shopper import Shopper
@@ -68,9 +70,39 @@ def test_settle_leaves_it_for_the_next_run(provider: Provider, redirected: Payme
     let_time_pass(timedelta(minutes=10))
     before = provider.calls
 
-    services.settle()
+    report = services.settle()
 
     assert provider.calls == before
+    assert (report.looked_up, report.failed) == (0, 0)
+
+
+def test_settle_leaves_what_it_would_repeat_for_the_next_run(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    provider.script(before="raise")
+    pay(snipcart)
+    provider.script()
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False, "repeat_is_safe": True})
+    let_time_pass(timedelta(minutes=10))
+    with full_cap("live/acme_card"):
+        report = services.settle()
+    assert (report.looked_up, report.failed, provider.captures) == (0, 0, [])
+
+    let_time_pass(timedelta(minutes=10))
+    assert services.settle().looked_up == 1
+    assert Payment.objects.get().state == Payment.State.PAID
+
+
+def test_a_cap_that_is_full_is_no_failure_of_the_provider(
+    snipcart: StandIn, provider: Provider, busy: None
+) -> None:
+    payments = [row(state="unknown", captured_at=None, redirect_url="") for _ in range(5)]
+    before = timezone.now() - timedelta(minutes=10)
+    Payment.objects.update(claimed_at=before)
+
+    services.settle()
+
+    assert Payment.objects.filter(looked_up_at__isnull=False).count() == len(payments)
 
 
 def test_no_refund_is_stored_or_made(snipcart: StandIn, provider: Provider) -> None:

@@ -844,6 +844,24 @@ def test_work_that_is_done_without_success_is_not_missed(provider: Provider, sni
     assert services.get_settle_overdue_since() is None
 
 
+def test_a_refund_that_is_looked_up_without_success_is_not_missed(
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
+    unknown_refund(provider, pay(snipcart))
+    provider.script(refund_lookup="nonsense")
+    let_time_pass(timedelta(minutes=20))
+    services.settle()
+    let_time_pass(timedelta(minutes=6))
+
+    assert services.get_settle_overdue_since() is None
+    pay(snipcart)
+    assert "seems not to run" not in caplog.text
+
+
 def test_a_shop_that_goes_on_selling_says_once_that_nobody_settles(
     provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -83,6 +83,7 @@ class ReceivedForm(ActionForm):
 
     def __init__(self, data: Any = None, *, rows: Sequence[Payment]) -> None:
         super().__init__(data, rows=rows)
+        self.payments = rows
         self.fields["received_on"].initial = services.get_today()
         if len(rows) > 1:
             del self.fields["amount"], self.fields["version"]
@@ -98,8 +99,8 @@ class ReceivedForm(ActionForm):
         )
 
     def clean_received_on(self) -> date:
-        """Return the day, which is not one that is still to come."""
-        return _clean_day(self.cleaned_data["received_on"])
+        """Return the day, which is not before the payment began, nor still to come."""
+        return _clean_day(self.cleaned_data["received_on"], self.payments)
 
     def clean_amount(self) -> int:
         """Return the amount in minor units."""
@@ -167,8 +168,8 @@ class GivenBackForm(ActionForm):
         )
 
     def clean_given_back_on(self) -> date:
-        """Return the day, which is not one that is still to come."""
-        return _clean_day(self.cleaned_data["given_back_on"])
+        """Return the day, which is not before the payment began, nor still to come."""
+        return _clean_day(self.cleaned_data["given_back_on"], [self.payment])
 
     def clean_amount(self) -> int:
         """Return the amount in minor units."""
@@ -178,9 +179,11 @@ class GivenBackForm(ActionForm):
         return units
 
 
-def _clean_day(day: date) -> date:
+def _clean_day(day: date, payments: Iterable[Payment]) -> date:
     if day > services.get_today():
         raise ValidationError(_("This day has not come yet."))
+    if any(day < services.get_day(payment.created_at) for payment in payments):
+        raise ValidationError(_("This day is before the payment was begun."))
     return day
 
 

@@ -13,7 +13,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.html import format_html
 
 from snipcart_checkout import services
@@ -340,10 +339,7 @@ class PaymentAdmin(ActingAdmin):
 
 def _read_month(text: str) -> datetime.date:
     period = find_period(text)
-    if period is None:
-        return services.get_today()
-    since = period[0]
-    return (timezone.localtime(since) if timezone.is_aware(since) else since).date()
+    return services.get_day(period[0]) if period else services.get_today()
 
 
 def _month_url(query: Any, day: datetime.date) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator
+from datetime import MAXYEAR, MINYEAR
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -76,14 +77,17 @@ def find_amount(text: str) -> Q | None:
 
 
 def find_period(text: str) -> tuple[datetime.datetime, datetime.datetime] | None:
-    """Return beginning and end of a day (``2026-11-24``) or of a month (``2026-11``); None for anything else."""
+    """Return beginning and end of a day (``2026-11-24``) or of a month (``2026-11``); None for anything else.
+
+    The first and the last year are left out: in UTC, and a month further, they would begin or end where no date is.
+    """
     typed = _DAY.fullmatch(text.strip())
-    if typed is None:
+    if typed is None or not MINYEAR < int(typed[1]) < MAXYEAR:
         return None
     try:
         first = datetime.date(int(typed[1]), int(typed[2]), int(typed[3] or 1))
         after = first + datetime.timedelta(days=1) if typed[3] else get_next_month(first)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
     return to_midnight(first), to_midnight(after)
 

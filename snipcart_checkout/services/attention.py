@@ -273,13 +273,14 @@ def alert_about_missing_settle() -> None:
 
 def _overdue() -> tuple[QuerySet[Confirmation], QuerySet[Payment], QuerySet[Refund]]:
     before = timezone.now() - _OVERDUE
+    is_left_alone = Q(looked_up_at__isnull=True) | Q(looked_up_at__lt=before)
     payments = Payment.objects.filter(
-        Q(looked_up_at__isnull=True) | Q(looked_up_at__lt=before),
+        is_left_alone,
         still_open("claimed_at"),
         state__in=(_State.CHARGING, _State.UNKNOWN),
         claimed_at__lt=before,
     )
     refunds = Refund.objects.filter(
-        state__in=(Refund.State.REQUESTED, Refund.State.UNKNOWN), updated_at__lt=before
+        is_left_alone, state__in=(Refund.State.REQUESTED, Refund.State.UNKNOWN), updated_at__lt=before
     )
     return Confirmation.objects.due().filter(due_at__lt=before), payments, refunds

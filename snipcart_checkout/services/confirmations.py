@@ -7,7 +7,7 @@ from typing import Final
 from django.utils import timezone
 
 from snipcart_checkout.models import Confirmation, Event, Payment
-from snipcart_checkout.services.audit import PROVIDER, Actor, record_event
+from snipcart_checkout.services.audit import Actor, record_event
 from snipcart_checkout.services.refund_links import build_stored_link
 from snipcart_checkout.snipcart import ConfirmationMessage
 
@@ -21,14 +21,14 @@ WITH_ORDER: Final = frozenset({_Outcome.PROCESSING, _Outcome.PROCESSED})
 """The outcomes for which Snipcart creates an order, so that the order is compared before each delivery."""
 
 
-def enqueue(payment: Payment, outcome: str) -> None:
+def enqueue(payment: Payment, outcome: str, *, actor: Actor) -> None:
     """Store the confirmation of an outcome; call it in the transaction of the change that it reports.
 
     A ``processing`` that was not delivered yet is superseded by a final outcome. Each outcome of a
     payment is stored once; one in review becomes pending again.
     """
     if outcome in FINAL:
-        _supersede_processing(payment)
+        _supersede_processing(payment, actor)
     stored, is_new = Confirmation.objects.get_or_create(
         payment=payment,
         outcome=outcome,
@@ -69,7 +69,7 @@ def _build_message(payment: Payment, outcome: str) -> ConfirmationMessage:
     )
 
 
-def _supersede_processing(payment: Payment, actor: Actor = PROVIDER) -> None:
+def _supersede_processing(payment: Payment, actor: Actor) -> None:
     waiting = Confirmation.objects.pending().filter(
         payment=payment, outcome=_Outcome.PROCESSING, lease_until__isnull=True
     )

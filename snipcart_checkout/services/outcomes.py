@@ -213,7 +213,7 @@ def _try_transition(payment: Payment, decision: Decision, *, actor: Actor, note:
             return False
         _record_change(payment, after, decision, actor=actor, note=note, uid=uid)
         if decision.outcome:
-            enqueue(after, decision.outcome)
+            enqueue(after, decision.outcome, actor=actor)
         if columns.get("captured_at"):
             paid_twice[:] = [_flag_paid_twice(after, actor=actor)]
         return True

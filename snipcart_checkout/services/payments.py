@@ -255,7 +255,7 @@ def _enqueue_failed(payment: Payment, uid: UUID) -> bool:
         return False
     is_news = not has_ended(payment)
     if is_news:
-        enqueue(payment, Confirmation.Outcome.FAILED)
+        enqueue(payment, Confirmation.Outcome.FAILED, actor=SHOPPER)
         record_event(payment, Event.Name.GAVE_UP, actor=SHOPPER, uid=uid)
     declined.update(live_key=None, version=payment.version + 1)
     return is_news

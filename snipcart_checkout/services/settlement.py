@@ -216,21 +216,21 @@ def _find_out(run: _Run, payment: Payment) -> bool:
     if backend is None:
         _note_unknown(payment)
         raise ImproperlyConfigured(f"there is no usable method {payment.method!r} in store {payment.store!r}")
-    if backend.can_lookup:
-        answered = _look_up(payment)
-        run.failures[method] = 0 if answered else run.failures[method] + 1
-        return True
-    if payment.state == _State.PENDING:
+    if not backend.can_lookup and payment.state == _State.PENDING:
         return False
-    return _repeat(payment, backend)
+    try:
+        if not backend.can_lookup:
+            return _repeat(payment, backend)
+        answered = _look_up(payment)
+    except ProviderBusy:
+        return False  # the next run is in time
+    run.failures[method] = 0 if answered else run.failures[method] + 1
+    return True
 
 
 def _look_up(payment: Payment) -> bool:
-    try:
-        with provider_slot(payment.store, payment.method):
-            answered = look_up_payment(payment, actor=SETTLE, is_void=_is_out_of_reach(payment))
-    except ProviderBusy:
-        return False
+    with provider_slot(payment.store, payment.method):
+        answered = look_up_payment(payment, actor=SETTLE, is_void=_is_out_of_reach(payment))
     if not answered:
         _note_unknown(payment)
     return answered

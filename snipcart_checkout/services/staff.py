@@ -105,8 +105,12 @@ def _record_part(payment: Payment, units: int, received_on: date, *, note: str, 
 
 def get_today() -> date:
     """Return today's date in the site's time zone."""
-    now = timezone.now()
-    return (timezone.localtime(now) if timezone.is_aware(now) else now).date()
+    return get_day(timezone.now())
+
+
+def get_day(moment: datetime) -> date:
+    """Return the date of a moment in the site's time zone."""
+    return (timezone.localtime(moment) if timezone.is_aware(moment) else moment).date()
 
 
 def _to_moment(day: date | None) -> datetime | None:
