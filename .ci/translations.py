@@ -44,11 +44,10 @@ MERCHANTS_FILES = (
     "templates/admin/*",
     "templates/snipcart_gallery/*",
     "testing/*",
-    "views/webhooks.py",
+    "views/refusals.py",
 )
-# Classes and functions whose strings a merchant or a developer reads: what a machine is answered, what the doctor
-# finds at a provider, why a refund was not made.
-MERCHANTS_DEFINITIONS = {"Refusal", "_refund_message", "ping"}
+# Functions whose strings a merchant or a developer reads: what the doctor finds at a provider, why a refund was not made.
+MERCHANTS_DEFINITIONS = {"_refund_message", "ping"}
 # Wherever these are made, a merchant reads them.
 MERCHANTS_CALLS = {
     "ImproperlyConfigured",

@@ -90,14 +90,7 @@ class ConfirmationRefused(SnipcartError):
 
 
 class ProviderBusy(Exception):
-    """Nothing was sent to a payment provider: too many calls to it are under way, or no time is left in this request.
-
-    ``retry_after`` is in seconds.
-    """
-
-    def __init__(self, message: str = "", *, retry_after: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    """Nothing was sent to a payment provider: too many calls to it are under way, or no time is left in this request."""
 
 
 class TransactionOpen(RuntimeError):
@@ -117,7 +110,7 @@ class RefundError(Exception):
 
 
 class RefundNotPossible(RefundError):
-    """Nothing was refunded, and asking again will not help. The message may be shown to the merchant."""
+    """Nothing was refunded. The message, which may be shown to the merchant, says why."""
 
 
 class RefundUnknown(RefundError):

@@ -196,6 +196,13 @@ def test_an_order_that_cannot_be_paid_exactly_is_not_shown_for_payment(
     assert "<form" not in page.content.decode()
 
 
+def test_a_page_passes_on_when_snipcart_wants_to_be_asked_again(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session()
+    snipcart.fail("payment-session", 429, times=None)
+
+    assert get_page(client, session)["Retry-After"] == "7"
+
+
 def test_an_outage_of_snipcart_alerts_nobody_for_each_shopper(
     client: Client, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:

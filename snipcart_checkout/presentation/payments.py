@@ -25,14 +25,15 @@ _State = Payment.State
 class PaymentDisplay:
     """A payment as its page shows it.
 
-    ``state``, ``reference``, ``cart_id``, ``amount`` (Decimal) and ``currency`` are the ledger's; ``total`` is the amount
-    that was captured, else the one that was asked, and ``total_label`` says which: taken, to be paid, or still to be paid. ``is_headline`` says that it may stand
-    out; an amount that was not taken may not. ``tone`` is ``good``, ``wait`` or ``bad``. ``language`` is the tag of the
-    language that the backend's ``instructions`` are in. ``method`` is the name of the payment method,
-    ``processed_by`` who processes it. ``next_url`` leads on to the provider or back to the shop.
-    The page moves on at once to ``redirect_url``; where that is empty it stays. ``may_give_up``: the shopper may end a
-    declined payment and go back to the shop. ``may_retry``: the order can be paid again from this page. ``retry_url`` leads
-    to the cart where it cannot.
+    ``state``, ``reference``, ``cart_id``, ``amount`` (Decimal) and ``currency`` are the ledger's. ``total``
+    is the amount that was captured, else the one that was requested; ``total_label`` says which: paid, to be
+    paid, or still to be paid. ``is_headline``: it may stand out, as an amount that was not taken may not.
+    ``tone`` is ``good``, ``wait`` or ``bad``. ``language`` is the tag of the language that the backend's
+    ``instructions`` are in. ``method`` is the name of the payment method, ``processed_by`` who processes it.
+    ``next_url`` leads on to the provider or back to the shop. The page moves on at once to ``redirect_url``;
+    where that is empty it stays. ``may_give_up``: the shopper may end a declined payment and go back to the
+    shop. ``may_retry``: the order can be paid again from this page. ``retry_url`` leads to the cart where it
+    cannot.
     """
 
     state: str
@@ -69,6 +70,7 @@ def present_payment(
     language: PageLanguage,
     *,
     has_ended: bool,
+    may_forward: bool = True,
     can_retry: bool = False,
     transfer: TransferDisplay | None = None,
     method: str = "",
@@ -77,10 +79,13 @@ def present_payment(
     """Return a payment in the number format of the page; its words are in the active translation.
 
     ``has_ended``: Snipcart was notified, or is going to be, that the order was not paid, so that a link is enough.
+    ``may_forward``: the order is still the one that is paid at the provider, so that the page may lead there.
     ``can_retry``: the browser still holds what opens the order's page. ``transfer`` is how the shopper pays by themselves.
     """
-    tone, title, text, advice = _words(payment, language)
-    next_url, next_label = _next(payment)
+    # A shopper who came back from the provider before it had an answer must not be sent there again.
+    is_forwarded = may_forward and bool(payment.redirect_url) and not payment.redirect_ended
+    tone, title, text, advice = _words(payment, language, is_forwarded=is_forwarded)
+    next_url, next_label = _next(payment, is_forwarded=is_forwarded)
     moment = to_local(payment.created_at)
     is_open = payment.state in _NOT_TAKEN and not has_ended
     transfer = transfer or TransferDisplay()
@@ -96,7 +101,7 @@ def present_payment(
         amount=payment.amount,
         currency=payment.currency,
         total=_total(payment, language),
-        total_label=str(_total_label(payment)),
+        total_label=str(_total_label(payment, is_forwarded=is_forwarded)),
         is_headline=payment.captured_amount is not None or (bool(instructions) and not transfer),
         tone=tone,
         title=str(title),
@@ -108,8 +113,10 @@ def present_payment(
         transfer=transfer,
         next_url=next_url,
         next_label=str(next_label),
-        redirect_url=_redirect(payment, is_to_be_read=bool(instructions or transfer)),
-        is_waiting=_is_waiting(payment),
+        redirect_url=_redirect(
+            payment, is_forwarded=is_forwarded, is_to_be_read=bool(instructions or transfer)
+        ),
+        is_waiting=_is_waiting(payment, is_forwarded=is_forwarded),
         may_give_up=payment.state == _State.DECLINED and not has_ended,
         may_retry=is_open and can_retry,
         retry_url=payment.cart_url if is_open and not can_retry else "",
@@ -193,10 +200,10 @@ _TO_PAY_YOURSELF: Final = (
 
 
 def _words(
-    payment: Payment, language: PageLanguage
+    payment: Payment, language: PageLanguage, *, is_forwarded: bool
 ) -> tuple[str, Promise | str, Promise | str, Promise | str]:
     if payment.redirect_url:
-        return _BEING_CHECKED if payment.redirect_ended else _AT_THE_PROVIDER
+        return _AT_THE_PROVIDER if is_forwarded else _BEING_CHECKED
     if payment.state == _State.PENDING and payment.instructions:
         return _TO_PAY_YOURSELF
     if payment.state == _State.REVIEW and payment.captured_at is None:
@@ -214,14 +221,12 @@ def _total(payment: Payment, language: PageLanguage) -> str:
     return format_money(payment.amount, payment.currency, language.locale)
 
 
-def _total_label(payment: Payment) -> Promise | str:
+def _total_label(payment: Payment, *, is_forwarded: bool) -> Promise | str:
     if payment.captured_amount is not None:
         return _("Amount paid")
     if payment.state in _NOT_TAKEN:
         return _("Still to pay")
-    is_to_be_paid = payment.state == _State.PENDING and (
-        payment.instructions or (payment.redirect_url and not payment.redirect_ended)
-    )
+    is_to_be_paid = payment.state == _State.PENDING and (payment.instructions or is_forwarded)
     return _("Amount to pay") if is_to_be_paid else _("Amount")
 
 
@@ -230,8 +235,8 @@ def _instructions(payment: Payment) -> tuple[str, ...]:
     return tuple(filter(None, payment.instructions.splitlines())) if shown else ()
 
 
-def _next(payment: Payment) -> tuple[str, Promise | str]:
-    if payment.redirect_url and not payment.redirect_ended:
+def _next(payment: Payment, *, is_forwarded: bool) -> tuple[str, Promise | str]:
+    if is_forwarded:
         return payment.redirect_url, _TO_THE_PROVIDER
     if payment.order_url:
         return payment.order_url, _TO_THE_ORDER if payment.state in _ORDERED else _TO_THE_SHOP
@@ -244,22 +249,21 @@ _NOT_TAKEN: Final = frozenset({_State.DECLINED, _State.ABANDONED})
 _WATCHED: Final = timedelta(hours=1)
 
 
-def _redirect(payment: Payment, *, is_to_be_read: bool) -> str:
+def _redirect(payment: Payment, *, is_forwarded: bool, is_to_be_read: bool) -> str:
     """Return where the page leads at once; empty where it is to be read, and then it never moves by itself."""
     if payment.redirect_url:
-        # A shopper who came back from the provider before it had an answer must not be sent there again.
-        return "" if payment.redirect_ended else payment.redirect_url
+        return payment.redirect_url if is_forwarded else ""
     if is_to_be_read or payment.state in {_State.CHARGING, _State.UNKNOWN, _State.REVIEW}:
         return ""
     return payment.order_url
 
 
-def _is_waiting(payment: Payment) -> bool:
+def _is_waiting(payment: Payment, *, is_forwarded: bool) -> bool:
     """Return whether news of the payment may come while the shopper looks at its page."""
     if timezone.now() - payment.created_at > _WATCHED:
         return False
     if payment.redirect_url:
-        return payment.redirect_ended
+        return not is_forwarded
     # Paid, but Snipcart has not heard of it yet and has named no way on.
     is_undelivered = payment.state == _State.PAID and not payment.order_url
     is_on_its_way = payment.state == _State.PENDING and not payment.order_url and not payment.instructions

@@ -19,6 +19,7 @@ from snipcart_checkout.exceptions import (
     BadAnswer,
     ProviderBusy,
     SnipcartError,
+    SnipcartUnavailable,
     TokenMalformed,
     TokenRefused,
     TransactionOpen,
@@ -44,6 +45,7 @@ class CheckoutView(ShopperPage):
 
     store: Store
     session: PaymentSession
+    methods: list[Method]
     attempts = services.Attempts()
     public_token: str
     language: PageLanguage
@@ -52,8 +54,10 @@ class CheckoutView(ShopperPage):
     def respond(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return super().respond(request, *args, **kwargs)
+        except SnipcartUnavailable as error:
+            return self.problem(Problem.UNAVAILABLE, reason=error, retry_after=error.retry_after)
         except SnipcartError as error:
-            return self.problem(_problem_of(error), reason=error)
+            return self.problem(_to_problem(error), reason=error)
         except (Error, ProviderBusy) as error:
             return self.problem(Problem.UNAVAILABLE, reason=type(error).__name__)
         except TransactionOpen as error:
@@ -247,7 +251,7 @@ def _only(items: Sequence[Any]) -> Any:
     return items[0] if len(items) == 1 else None
 
 
-def _problem_of(error: SnipcartError) -> Problem:
+def _to_problem(error: SnipcartError) -> Problem:
     if isinstance(error, TokenMalformed):
         return Problem.NO_TOKEN if error.missing else Problem.MALFORMED_TOKEN
     if isinstance(error, TokenRefused):

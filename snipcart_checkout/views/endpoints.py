@@ -40,6 +40,9 @@ _HEADERS: Final = {
 }
 
 
+RETRY_AFTER: Final = 5
+"""Seconds after which to try again what is out of order, where nobody has named another time."""
+
 _SPECULATIVE: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 
 

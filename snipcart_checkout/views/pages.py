@@ -27,7 +27,7 @@ from snipcart_checkout.presentation.choices import with_query
 from snipcart_checkout.presentation.languages import PageLanguage, page_language
 from snipcart_checkout.presentation.problems import Problem, present_problem
 from snipcart_checkout.snipcart import PaymentSession
-from snipcart_checkout.views.endpoints import Endpoint, new_reference
+from snipcart_checkout.views.endpoints import RETRY_AFTER, Endpoint, new_reference
 from snipcart_checkout.views.page_templates import get_page_template
 from snipcart_checkout.views.scripts import script_tags
 from snipcart_checkout.views.static_files import get_address
@@ -198,6 +198,7 @@ class Page(Endpoint):
         reference: str = "",
         back_url: str = "",
         reason: object = "",
+        retry_after: int = RETRY_AFTER,
     ) -> HttpResponse:
         """Say what went wrong, whether money was taken and what to do; the reference stands in the log too."""
         status = problem.status
@@ -219,7 +220,7 @@ class Page(Endpoint):
         }
         response = self.page(["snipcart_checkout/error.html"], context, language, status=status)
         if status == 503:
-            response["Retry-After"] = "5"
+            response["Retry-After"] = str(retry_after)
         return response
 
     def unexpected(self, request: HttpRequest, error: Exception, reference: str) -> HttpResponseBase:

@@ -45,10 +45,8 @@ class PaymentView(ShopperPage):
             return self.problem(Problem.UNKNOWN_PAYMENT)
         if not is_speculative(request):
             services.refresh_payment(payment)
-        if services.has_open_redirect(payment) and not self.may_forward(payment):
-            # Only as far as this page goes: the next one finds out again.
-            payment.redirect_ended = True
-        return self.show(payment)
+        may_forward = not services.has_open_redirect(payment) or self.may_forward(payment)
+        return self.show(payment, may_forward=may_forward)
 
     def may_forward(self, payment: Payment) -> bool:
         """Return whether the shopper may go on to the provider: the order is still the one that is paid there."""
@@ -56,8 +54,8 @@ class PaymentView(ShopperPage):
         # Where it cannot be said now, who paid a moment ago goes on.
         return has_just_agreed(self.request, payment) if is_same is None else is_same
 
-    def show(self, payment: Payment) -> HttpResponse:
-        """Render the page."""
+    def show(self, payment: Payment, *, may_forward: bool = True) -> HttpResponse:
+        """Render the page; without ``may_forward`` it does not lead to the provider."""
         language = self.chosen_language(payment.language)
         store = get_settings().stores.get(payment.store)
         method = store.methods.get(payment.method) if store else None
@@ -67,6 +65,7 @@ class PaymentView(ShopperPage):
                 payment,
                 language,
                 has_ended=services.has_ended(payment),
+                may_forward=may_forward,
                 can_retry=bool(recall_token(self.request)),
                 transfer=self.transfer_of(payment, backend, language),
                 method=str(method.name) if method else "",

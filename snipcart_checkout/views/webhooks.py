@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -29,12 +29,10 @@ from snipcart_checkout.exceptions import (
     TransactionOpen,
 )
 from snipcart_checkout.models import Payment
-from snipcart_checkout.presentation.problems import Refusal
 from snipcart_checkout.snipcart import MethodsRequest, RefundCall, check_public_token, read_json
 from snipcart_checkout.snipcart.money import UnpayableAmount
-from snipcart_checkout.views.endpoints import Endpoint, NoLength, TooLarge, query_values
-
-_RETRY_AFTER: Final = 5  # seconds
+from snipcart_checkout.views.endpoints import RETRY_AFTER, Endpoint, NoLength, TooLarge, query_values
+from snipcart_checkout.views.refusals import Refusal
 
 
 class Webhook(Endpoint, ABC):
@@ -81,7 +79,7 @@ class Webhook(Endpoint, ABC):
         """Return an error that a developer understands."""
         response = JsonResponse({"error": refusal.explain(reason)}, status=refusal.status)
         if refusal.status == 503:
-            response["Retry-After"] = str(_RETRY_AFTER)
+            response["Retry-After"] = str(RETRY_AFTER)
         return response
 
     def refuse_for(self, error: SnipcartError) -> JsonResponse:
