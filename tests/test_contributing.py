@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import subprocess
 import sys
@@ -142,3 +143,37 @@ class TestWhatContributingNames:
     def test_every_test_file_in_an_example_exists(self) -> None:
         for path in re.findall(r"tests/test_\w+\.py", text("CONTRIBUTING.md")):
             assert (ROOT / path).exists(), path
+
+
+class TestMakeTest:
+    PYTHON: Final = """#!/bin/sh
+case "$*" in
+  -c*) echo 2 ;;
+  *) echo "$TEST_DATABASE full=$FULL_PRODUCTS schedules=$INVARIANT_EXAMPLES" ;;
+esac
+"""
+
+    @pytest.mark.parametrize("full", ["", "1"])
+    def test_sqlite_runs_the_full_products_where_they_are_asked_for_also_after_the_servers(
+        self, tmp_path: Path, full: str
+    ) -> None:
+        (tmp_path / "bin").mkdir()
+        python = tmp_path / "bin" / "python"
+        python.write_text(self.PYTHON)
+        python.chmod(0o755)
+        for stamp in (".venv", ".test", ".postgresql", ".mariadb"):
+            (tmp_path / stamp).touch()
+
+        done = subprocess.run(
+            ["make", "test", f"VENV={tmp_path}", "DATABASES=postgresql mariadb sqlite"],
+            cwd=ROOT,
+            env={**os.environ, "FULL_PRODUCTS": full, "REQUIRE_DATABASES": ""},
+            capture_output=True,
+            text=True,
+        )
+
+        assert done.stdout.splitlines()[1::2] == [
+            "postgresql full= schedules=24",
+            "mariadb full= schedules=24",
+            f"sqlite full={full} schedules=200",
+        ]
