@@ -132,6 +132,19 @@ def test_a_look_up_is_told_whether_the_shopper_has_come_back(
     assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(returned, False)]
 
 
+def test_the_page_of_a_shopper_who_came_back_without_an_answer_asks_again_and_says_so(
+    snipcart: StandIn, provider: Provider, heard: Heard
+) -> None:
+    provider.script(charge="redirect", lookup="raise")
+    payment = come_back(pay(snipcart))
+    let_time_pass(timedelta(seconds=6))
+    payment.refresh_from_db()
+
+    services.refresh_payment(payment)
+
+    assert [lookup.shopper_returned for lookup in heard.lookups] == [True, True]
+
+
 @pytest.mark.parametrize(
     "columns, is_void",
     [

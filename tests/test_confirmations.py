@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import F
 from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Confirmation, Payment
+from snipcart_checkout.services import outbox
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.settlement import settle
 from snipcart_checkout.signals import confirmation_unresolved
@@ -667,6 +668,80 @@ def test_what_another_process_is_sending_is_left_to_it(snipcart: StandIn, provid
 
     assert try_again(payment).status == _Status.PENDING
     assert len(snipcart.calls_to("payment")) == 1
+
+
+class TenantsConnection(type(connections["default"])):  # type: ignore[misc]
+    """A connection of another package than Django, which may know what another one would not."""
+
+
+@pytest.mark.parametrize(
+    "apart, changed",
+    [
+        (True, {}),
+        (False, {"execute_wrappers": [lambda execute, *query: execute(*query)]}),
+        (False, {"is_in_memory_db": lambda: True}),
+        (False, {"__class__": TenantsConnection}),
+    ],
+    ids=["plain", "watched", "in memory", "of a tenant"],
+)
+@pytest.mark.django_db(transaction=True)
+def test_threads_deliver_where_another_connection_is_as_good(
+    snipcart: StandIn,
+    provider: Provider,
+    caplog: pytest.LogCaptureFixture,
+    apart: bool,
+    changed: dict[str, Any],
+) -> None:
+    due_after_an_outage(snipcart, 3)
+
+    assert delivering_threads(caplog, many=3, **changed) == {"snipcart_settle" if apart else "MainThread"}
+
+
+def test_one_thread_delivers_in_a_tests_transaction(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    due_after_an_outage(snipcart, 3)
+
+    assert delivering_threads(caplog, many=3) == {"MainThread"}
+
+
+@pytest.mark.parametrize("many, cap", [(4, 8), (3, 1)])
+@pytest.mark.django_db(transaction=True)
+def test_one_thread_delivers_few_sessions_and_where_one_call_is_allowed_at_a_time(
+    snipcart: StandIn,
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
+    many: int,
+    cap: int,
+) -> None:
+    checkout_settings(MAX_CALLS_IN_FLIGHT=cap)
+    due_after_an_outage(snipcart, 3)
+
+    assert delivering_threads(caplog, many=many) == {"MainThread"}
+
+
+def due_after_an_outage(snipcart: StandIn, sessions: int) -> None:
+    for _ in range(sessions):
+        undelivered(snipcart, 500)
+    Confirmation.objects.update(due_at=timezone.now() - timedelta(minutes=1))
+
+
+def delivering_threads(caplog: pytest.LogCaptureFixture, *, many: int, **changed: Any) -> set[str]:
+    """The threads that deliver all that is due over a changed connection, without their numbers."""
+    # The tests' own connection is watched, and in memory where it shares nothing with other processes.
+    plain = {"execute_wrappers": [], "is_in_memory_db": lambda: False}
+    caplog.clear()
+    with caplog.at_level("INFO"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox, "_MANY", many)
+        for name, value in {**plain, **changed}.items():
+            patch.setattr(connections["default"], name, value, raising=False)
+        assert outbox.deliver_due(lambda: False) == 3
+    return {
+        str(record.threadName).rpartition("_")[0] or str(record.threadName)
+        for record in caplog.records
+        if "confirmation_delivered" in record.getMessage()
+    }
 
 
 def test_what_another_process_has_just_tried_is_not_tried_again(

@@ -464,6 +464,37 @@ def test_looking_at_a_payment_asks_nobody(snipcart: StandIn, provider: Provider,
     assert (provider.calls, len(snipcart.calls)) == before
 
 
+@pytest.mark.parametrize("lookup", ["paid", "pending", "declined"])
+def test_looking_at_a_payment_whose_return_was_answered_asks_nobody(
+    snipcart: StandIn, provider: Provider, lookup: str
+) -> None:
+    shopper = Shopper()
+    payment = begin(snipcart, provider)
+    provider.script(lookup=lookup)
+    shopper.come_back(payment)
+    let_time_pass(timedelta(seconds=6))
+    before = list(provider.calls)
+
+    shopper.look(payment)
+
+    assert provider.calls == before
+
+
+def test_a_shopper_is_not_sent_to_a_provider_that_has_declined_meanwhile(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = begin(snipcart, provider)
+    provider.script(lookup="declined")
+    let_time_pass(timedelta(minutes=6))
+    services.settle()
+
+    page = Shopper().look(payment)
+
+    assert fresh(payment).state == _State.DECLINED
+    assert "provider.example" not in page.headers.get("Refresh", "")
+    assert not services.has_open_redirect(fresh(payment))
+
+
 def test_a_detour_that_was_declined_can_be_given_up_on_the_payments_page(
     snipcart: StandIn, provider: Provider
 ) -> None:
