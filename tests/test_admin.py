@@ -947,7 +947,7 @@ def test_the_same_amount_within_ten_minutes_is_not_reported_as_refunded_again(
     "knobs, words",
     [
         ({"refund": "declined"}, "declined the refund"),
-        ({"refund": "nonsense"}, "is being found out"),
+        ({"refund": "nonsense"}, "It is not known yet"),
     ],
 )
 def test_a_refund_that_was_not_made_is_reported_as_such(

@@ -61,7 +61,7 @@ def describe_method(store: str, method: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Why something needs a person, and what that person can do."""
+    """Why something needs review, and what staff can do."""
 
     what: Promise | str
     advice: Promise
@@ -134,7 +134,7 @@ _TOO_LONG: Final[Mapping[str, Case]] = {
 
 
 def describe_case(code: str) -> Case:
-    """Return a reason for review, or another thing that needs a person, in words."""
+    """Return a reason for review, or another thing that staff have to decide, in words."""
     if code in _TOO_LONG:
         return _TOO_LONG[code]
     return Case(what=label(_Reason, code), advice=_ADVICE.get(code, _ASK))

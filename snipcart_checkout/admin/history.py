@@ -1,4 +1,4 @@
-"""The history of a payment: what happened, when and who brought it about, and what now needs a person."""
+"""The history of a payment: what happened, when and who brought it about, and what now needs review."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _describe_result(result: str) -> str:
 
 
 def get_open_cases(payment: Payment) -> list[Case]:
-    """Return why a payment needs a person; empty once its case was resolved or closed."""
+    """Return why a payment needs review; empty once its case was resolved or closed."""
     open_ = {
         payment.review_reason: services.payments_in_review().filter(pk=payment.pk),
         "payment": services.payments_unknown_too_long().filter(pk=payment.pk),

@@ -63,8 +63,10 @@ class Charge:
     ``language`` is a language code as Django spells it. ``shopper_returned`` is true for the
     look-up at the moment when the shopper comes back from the provider: an unfinished payment may
     be ended there, so that the order can be paid another way. ``is_void`` is true for the look-up
-    of a charge that is no longer wanted, because it was declined or abandoned here or its order was
-    changed: take no money for it, end at the provider what is open, and return the outcome.
+    of a charge that nobody is to finish at the provider any more: it was declined, abandoned or
+    closed here, its order was changed, the shopper never got to the provider because the answer of
+    ``charge`` was lost, or the redirect is three days old. Take no money for it, end at the provider
+    what is open, and return the outcome. Its order may still be wanted; it is then paid anew.
     """
 
     reference: UUID

@@ -30,9 +30,9 @@ _ACCOUNT: Final = ("ACCOUNT_HOLDER", "IBAN", "BIC", "BANK")
 _TEXTS: Final = frozenset({*_ACCOUNT, "INSTRUCTIONS"})
 _DAYS: Final = "EXPIRES_AFTER_DAYS"
 _MOST_DAYS: Final = 3650
+# What an EPC QR code can say: a name of 70 characters, and 999999999.99 EUR.
 _LONGEST_HOLDER: Final = 70
 _MOST_CENTS: Final = 999_999_999_99
-"""What an EPC QR code can say: 999999999.99 EUR, and a name of 70 characters."""
 _SAMPLE_IBANS: Final = frozenset(
     {
         "BE68539007547034",

@@ -32,11 +32,18 @@ from snipcart_checkout.services.backend_calls import to_ascii, to_text
 from snipcart_checkout.snipcart import clean_text
 from snipcart_checkout.snipcart.money import UnpayableAmount, to_currency_code, to_minor_units
 
-CLEARED: Final[Mapping[str, Any]] = {"form": {}, "redirect_url": ""}
-"""The columns that are not needed once the charge will not be repeated."""
+CHARGE_EMPTIED: Final[Mapping[str, Any]] = {"form": {}, "redirect_url": ""}
+"""Without what only a charge that goes on or is repeated needs."""
+
+TOKEN_EMPTIED: Final[Mapping[str, Any]] = {"public_token": ""}
+"""Without what compares the order before a delivery."""
 
 _State = Payment.State
 _Reason = Payment.ReviewReason
+
+UNINFORMED: Final = frozenset({_Reason.OUTCOME_UNKNOWN, _Reason.UNANSWERED, _Reason.LOST_BY_PROVIDER})
+"""Reviews that were opened because the outcome was unknown; a later answer of the provider may end them."""
+
 _Outcome = Confirmation.Outcome
 _DROPPED: Final = frozenset({"instructions", "decline_message"})
 _ESCAPED: Final[Mapping[str, int]] = {
@@ -45,8 +52,6 @@ _ESCAPED: Final[Mapping[str, int]] = {
     "decline_code": 100,
     "captured_currency": 3,
 }
-# Reviews that were opened because the outcome was unknown; a later answer of the provider may end them.
-_UNINFORMED: Final = frozenset({_Reason.OUTCOME_UNKNOWN, _Reason.UNANSWERED, _Reason.LOST_BY_PROVIDER})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +109,7 @@ def decide(
 
 
 def _is_uninformed(payment: Payment) -> bool:
-    return (
-        payment.review_reason in _UNINFORMED and payment.captured_at is None and payment.resolved_at is None
-    )
+    return payment.review_reason in UNINFORMED and payment.captured_at is None and payment.resolved_at is None
 
 
 def _decide_paid(payment: Payment, paid: Paid) -> Decision | None:
@@ -146,8 +149,8 @@ def _captured_columns(payment: Payment, paid: Paid) -> dict[str, Any]:
 def _decide_another_capture(payment: Payment, paid: Paid) -> Decision | None:
     """Ignore a capture that is already stored; another one is stored and needs review."""
     units, currency = _captured(paid)
-    known = (payment.transaction_id, payment.captured_minor_units, payment.captured_currency)
-    if (paid.transaction_id, units, currency) == known:
+    stored = (payment.transaction_id, payment.captured_minor_units, payment.captured_currency)
+    if (paid.transaction_id, units, currency) == stored:
         return None
     amount = to_text(str(paid.amount), 40)
     data = {"transaction": paid.transaction_id, "amount": amount, "currency": currency or "unknown"}
@@ -215,7 +218,7 @@ def _decide_not_found(payment: Payment, *, returned: bool, may_be_under_way: boo
         return None
     if _was_enqueued(payment, _Outcome.PROCESSING):
         return _review({}, _Reason.LOST_BY_PROVIDER)
-    return Decision(to=_State.ABANDONED, changes={"live_key": None, **CLEARED})
+    return Decision(to=_State.ABANDONED, changes={"live_key": None, **CHARGE_EMPTIED})
 
 
 def decide_review(reason: str) -> Decision:

@@ -28,6 +28,7 @@ from snipcart_checkout.models.moments import LONGEST_LEASE, is_past, is_unleased
 from snipcart_checkout.services.alerts import CASE_OPENED, alert_review, alert_staff, send_signal
 from snipcart_checkout.services.audit import SNIPCART, is_recorded, record_event
 from snipcart_checkout.services.confirmations import FINAL, WITH_ORDER
+from snipcart_checkout.services.decisions import CHARGE_EMPTIED, TOKEN_EMPTIED
 from snipcart_checkout.services.log import log
 from snipcart_checkout.services.order_comparison import OrderComparison, OrderVerdict, compare_order
 from snipcart_checkout.services.refund_links import fill_in_link
@@ -292,7 +293,7 @@ def _finish(
     # only while this process holds the lease.
     unfinished = Confirmation.objects.filter(pk=confirmation.pk, status__in=(_Status.PENDING, _Status.REVIEW))
     rows = unfinished if status == _Status.DELIVERED else _still_ours(confirmation)
-    columns = _columns_of_payment(confirmation, status, order_url)
+    columns = _build_payment_columns(confirmation, status, order_url)
 
     def work() -> bool:
         if not rows.update(status=status, lease_until=None, finished_at=now, due_at=now, **changes):
@@ -312,13 +313,13 @@ def _finish(
     return True
 
 
-def _columns_of_payment(confirmation: Confirmation, status: str, order_url: str) -> dict[str, Any]:
+def _build_payment_columns(confirmation: Confirmation, status: str, order_url: str) -> dict[str, Any]:
     if status == _Status.REVIEW:
         # Staff may have closed the case before.
         return dict(CASE_OPENED)
     columns = {"order_url": order_url} if order_url else {}
     is_last = confirmation.outcome in FINAL and status != _Status.SUPERSEDED
-    return {**columns, "public_token": ""} if is_last else columns
+    return {**columns, **TOKEN_EMPTIED} if is_last else columns
 
 
 def _still_ours(confirmation: Confirmation) -> ConfirmationQuerySet:
@@ -343,8 +344,8 @@ def _withhold(confirmation: Confirmation, reason: str) -> None:
             Confirmation.objects.filter(pk=confirmation.pk).update(status=_Status.SUPERSEDED, alerted_at=None)
             return False
         # The earlier comparison is no longer valid.
-        cleared = {"order_check": _Check.NONE, "public_token": "", "redirect_url": "", "form": {}}
-        changes = {"review_reason": reason, **cleared, **CASE_OPENED}
+        emptied = {"order_check": _Check.NONE, **CHARGE_EMPTIED, **TOKEN_EMPTIED}
+        changes = {"review_reason": reason, **emptied, **CASE_OPENED}
         if not Payment.objects.transition(payment, Payment.State.REVIEW, **changes):
             raise OperationalError("the payment changed just now; commit tries again")
         record_event(

@@ -99,7 +99,7 @@ class Diagnosis:
 def diagnose(*, offline: bool = False) -> Diagnosis:
     """Examine the settings and the ledger and, unless offline, ask Snipcart, this site and the providers."""
     ledger_problem = find_ledger_problem()
-    providers = [] if offline else list(_ask_providers())
+    providers = [] if offline else list(_ping_providers())
     return Diagnosis(
         stores=[_examine(store) for store in get_settings().stores.values()],
         connection=None if offline else _test_connection(),
@@ -140,14 +140,14 @@ def _probe_site() -> list[SiteAnswer]:
         return []
 
 
-def _ask_providers() -> Iterator[ProviderAnswer]:
+def _ping_providers() -> Iterator[ProviderAnswer]:
     for store in get_settings().stores.values():
         for method in store.methods.values():
             if backend := _build_backend(store, method):
-                yield _ask_provider(store, method, backend)
+                yield _ping_provider(store, method, backend)
 
 
-def _ask_provider(store: Store, method: Method, backend: PaymentBackend) -> ProviderAnswer:
+def _ping_provider(store: Store, method: Method, backend: PaymentBackend) -> ProviderAnswer:
     was_asked, problem = True, ""
     try:
         backend.ping()

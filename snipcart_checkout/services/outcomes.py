@@ -27,7 +27,9 @@ from snipcart_checkout.services.audit import Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import call_charge, call_lookup, find_payment_backend
 from snipcart_checkout.services.confirmations import enqueue
 from snipcart_checkout.services.decisions import (
-    CLEARED,
+    CHARGE_EMPTIED,
+    TOKEN_EMPTIED,
+    UNINFORMED,
     Decision,
     decide,
     decide_by_staff,
@@ -45,8 +47,6 @@ _State = Payment.State
 _Reason = Payment.ReviewReason
 _REDECISIONS: Final = 10
 _UNDER_WAY: Final = timedelta(hours=1)
-# These reviews may still end automatically, so form and token are kept for the look-up.
-_KEEPS_ALL: Final = frozenset({_Reason.OUTCOME_UNKNOWN, _Reason.UNANSWERED, _Reason.LOST_BY_PROVIDER})
 
 
 @sensitive_variables()
@@ -66,8 +66,8 @@ def look_up_payment(
     """Look a payment up at its provider and record the answer; False when the provider gave none.
 
     ``returned`` means that the shopper came back or the provider sent a notification; Snipcart is
-    then notified ``processing`` of a payment that is accepted but not paid yet. ``is_void``: the
-    order is no longer wanted.
+    then notified ``processing`` of a payment that is accepted but not paid yet. ``is_void`` is
+    the charge's of that name.
     """
     result = call_lookup(payment, shopper_returned=shopper_returned, is_void=is_void)
     if result is None:
@@ -133,7 +133,9 @@ def leave_to_review(payment: Payment, reason: str, *, actor: Actor) -> None:
 
 
 def expire(payment: Payment, *, actor: Actor) -> bool:
-    """End a pending payment whose time is over, and return whether it is; one of which a part came needs a person."""
+    """End a pending payment whose time is over, and return whether it is; one of which a part came
+    needs review.
+    """
     if payment.events.filter(name=Event.Name.PART_RECEIVED).exists():
         leave_to_review(payment, _Reason.AMOUNT_DIFFERS, actor=actor)
         return False
@@ -173,7 +175,7 @@ def _commit_decision(payment: Payment, decision: Decision, *, actor: Actor, note
             return False
         decision = resolve_clash(payment, decision)
         if payment.state == _State.REVIEW and payment.review_reason == decision.reason:
-            return True  # a person has been told of it
+            return True  # staff were alerted of it
         carried_out = _commit_transition(payment, decision, actor=actor, note=note)
     if carried_out:
         _follow_up(payment, decision, actor=actor)
@@ -202,7 +204,7 @@ def _commit_transition(payment: Payment, decision: Decision, *, actor: Actor, no
 
 def _try_transition(payment: Payment, decision: Decision, *, actor: Actor, note: str) -> bool:
     uid = uuid4()
-    columns = _build_columns(payment, decision)
+    columns = {**_build_emptied(payment, decision), **decision.changes}
     after = copy.copy(payment)
     for name, value in {"state": decision.to, "version": payment.version + 1, **columns}.items():
         setattr(after, name, value)
@@ -243,12 +245,8 @@ def _record_change(
     )
 
 
-def _build_columns(payment: Payment, decision: Decision) -> dict[str, Any]:
-    return {**_build_cleared(payment, decision), **decision.changes}
-
-
-def _build_cleared(payment: Payment, decision: Decision) -> dict[str, Any]:
-    """Return the columns that empty secrets which are not needed after a decision.
+def _build_emptied(payment: Payment, decision: Decision) -> dict[str, Any]:
+    """Return the columns that hold secrets which are not needed after a decision, empty.
 
     The token stays where the payment may still become paid, because the order has to be compared
     then.
@@ -256,16 +254,16 @@ def _build_cleared(payment: Payment, decision: Decision) -> dict[str, Any]:
     if decision.event is not None or decision.to not in {_State.PAID, _State.DECLINED, _State.REVIEW}:
         return {}
     if decision.to == _State.PAID:
-        return dict(CLEARED)
+        return dict(CHARGE_EMPTIED)
     backend = find_payment_backend(payment)
-    may_be_looked_up = backend is not None and backend.can_lookup
-    if decision.to == _State.REVIEW:
-        # The shopper is no longer forwarded to the provider; form and token may still be needed.
-        keeps = {"redirect_url": ""}
-        return (
-            keeps if decision.reason in _KEEPS_ALL and may_be_looked_up else {**CLEARED, "public_token": ""}
-        )
-    return dict(CLEARED) if may_be_looked_up else {**CLEARED, "public_token": ""}
+    if backend is None or not backend.can_lookup:
+        return {**CHARGE_EMPTIED, **TOKEN_EMPTIED}
+    if decision.to == _State.DECLINED:
+        return dict(CHARGE_EMPTIED)
+    if decision.reason in UNINFORMED:
+        # A look-up may still end the review; the shopper is no longer forwarded to the provider.
+        return {"redirect_url": ""}
+    return {**CHARGE_EMPTIED, **TOKEN_EMPTIED}
 
 
 def _follow_up(payment: Payment, decision: Decision, *, actor: Actor) -> None:
@@ -307,8 +305,8 @@ def is_cart_paid_otherwise(payment: Payment) -> bool:
 def _find_paid_otherwise(payment: Payment) -> Payment | None:
     key = cart_key(payment.store, payment.cart_id)
     others = Payment.objects.captured().filter(cart_key=key).exclude(session_key=payment.session_key)
-    found: Payment | None = others.first() if key else None
-    return found
+    other: Payment | None = others.first() if key else None
+    return other
 
 
 def _flag_paid_twice(payment: Payment, *, actor: Actor, uid: UUID | None = None) -> bool:

@@ -43,7 +43,8 @@ from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.snipcart import PaymentSession
 
 _State = Payment.State
-_CLAIMS: Final = 10
+_MOST_CLAIMS: Final = 10
+_MOST_REFERENCES: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +74,8 @@ def pay(order: Order) -> Payment:
     A session that was declined MAX_ATTEMPTS times is not charged again: its last payment is returned.
 
     The claim is committed before the backend is called, and the outcome together with its
-    confirmation before anybody is notified. Ten of these at once make one charge. Must run outside
-    any transaction. Raises ProviderBusy, before anything is stored, when too many calls to the
+    confirmation before anybody is notified. However many of these run at once, the session is charged
+    once. Must run outside any transaction. Raises ProviderBusy, before anything is stored, when too many calls to the
     provider are in flight, and DatabaseError where the claim cannot be stored, as when a receiver of
     the site refuses its row: the backend is not called then.
     """
@@ -105,7 +106,7 @@ def log_unfinished(payment: Payment, error: Exception) -> None:
 
 def _claim(order: Order) -> tuple[Payment, bool]:
     """Begin a payment, unless the session has a live one, which is returned instead, with False."""
-    for _ in range(_CLAIMS):
+    for _ in range(_MOST_CLAIMS):
         try:
             return _begin(order), True
         except IntegrityError:
@@ -167,7 +168,7 @@ def _build_payment(order: Order) -> Payment:
         minor_units=session.invoice.minor_units,
         currency=session.invoice.currency,
         state=_State.CHARGING,
-        **_build_columns(order),
+        **_build_claim(order),
     )
     payment.capability_hash = hash_capability(build_capability(payment))
     return payment
@@ -175,14 +176,14 @@ def _build_payment(order: Order) -> Payment:
 
 def _unused_reference() -> UUID:
     """Return a reference whose short form is unused; the unique column catches the rare race."""
-    for _ in range(_CLAIMS):
+    for _ in range(_MOST_REFERENCES):
         reference = new_reference()
         if not Payment.objects.filter(short_reference=to_short_reference(reference)).exists():
             return reference
-    raise DatabaseError("no short reference is free: take old payments away with snipcart_prune")
+    raise DatabaseError("no short reference is free: remove old payments with snipcart_prune")
 
 
-def _build_columns(order: Order) -> dict[str, Any]:
+def _build_claim(order: Order) -> dict[str, Any]:
     session, now = order.session, timezone.now()
     return {
         "live_key": session_key(order.store.name, session.id),
@@ -214,7 +215,7 @@ def _resume(payment: Payment, order: Order) -> Payment:
     The provider may have been wrong or late, and the same reference keeps it from charging twice.
     """
     anew = {"looked_up_at": None, "alerted_at": None, "overdue_alerted_at": None, "resolved_at": None}
-    columns = {**anew, **_build_columns(order)}
+    columns = {**anew, **_build_claim(order)}
     uid = uuid4()
 
     def work() -> bool:

@@ -39,8 +39,8 @@ def prune(*, older_than: timedelta, dry_run: bool = False) -> PruneReport:
     counts = {"payments": 0, "confirmations": 0, "refunds": 0, "events": 0}
     for start in range(0, len(keys), _BATCH):
         batch = keys[start : start + _BATCH]
-        found = _count(batch) if dry_run else commit(lambda batch=batch: _delete(finished, batch))  # type: ignore[misc]
-        for name, count in found.items():
+        deleted = _count(batch) if dry_run else commit(lambda batch=batch: _delete(finished, batch))  # type: ignore[misc]
+        for name, count in deleted.items():
             counts[name] += count
     return PruneReport(**counts)
 

@@ -81,7 +81,7 @@ def _refund(payment: Payment, units: int, actor: Actor) -> Refund:
     with provider_slot(payment.store, payment.method):
         refund, is_repeat = _reserve(payment, units, actor)
         if not is_repeat:
-            return _ask_backend(refund, backend, actor=actor)
+            return _call_backend(refund, backend, actor=actor)
     return _answer_again(refund)
 
 
@@ -289,10 +289,10 @@ def _answer_again(refund: Refund) -> Refund:
         return refund
     if refund.state == _State.DECLINED:
         raise RefundNotPossible(_("The provider declined the refund."))
-    raise RefundUnknown(_("Whether this amount was refunded is being found out."))
+    raise RefundUnknown(_("It is not known yet whether this amount was refunded."))
 
 
-def _ask_backend(refund: Refund, backend: PaymentBackend, *, actor: Actor) -> Refund:
+def _call_backend(refund: Refund, backend: PaymentBackend, *, actor: Actor) -> Refund:
     result = _within_slot(refund, lambda: call_refund(refund))
     if isinstance(result, Refunded):
         return _note_refunded(refund, result, backend, actor=actor)
@@ -301,13 +301,13 @@ def _ask_backend(refund: Refund, backend: PaymentBackend, *, actor: Actor) -> Re
         _conclude(refund, _State.DECLINED, actor=actor, decline_reason=_Decline.PROVIDER, decline_code=code)
         raise RefundNotPossible(to_text(result.message) or _("The provider declined the refund."))
     _conclude(refund, _State.UNKNOWN, actor=actor)
-    raise RefundUnknown(_("Whether this amount was refunded is being found out."))
+    raise RefundUnknown(_("It is not known yet whether this amount was refunded."))
 
 
-def _within_slot(refund: Refund, question: Callable[[], Any]) -> Any:
+def _within_slot(refund: Refund, call: Callable[[], Any]) -> Any:
     try:
         with provider_slot(refund.payment.store, refund.payment.method):
-            return question()
+            return call()
     except ProviderBusy:
         return None
 
@@ -338,12 +338,12 @@ def settle_refund(refund: Refund) -> bool:
     if backend is None or is_old or not (_is_repeatable(backend) or backend.can_lookup_refund):
         _leave_to_review(refund)
         return False
-    if backend.can_lookup_refund and (known := _look_up_unknown(refund, backend, actor=SETTLE)) is not None:
-        return known
+    if backend.can_lookup_refund and (settled := _look_up_unknown(refund, backend, actor=SETTLE)) is not None:
+        return settled
     if not _is_repeatable(backend):
         return False
     try:
-        return _ask_backend(refund, backend, actor=SETTLE).state == _State.REFUNDED
+        return _call_backend(refund, backend, actor=SETTLE).state == _State.REFUNDED
     except RefundNotPossible:
         return True
     except RefundUnknown:

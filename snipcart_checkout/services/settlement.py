@@ -27,6 +27,7 @@ from snipcart_checkout.services import attention
 from snipcart_checkout.services.attention import OpenCases
 from snipcart_checkout.services.audit import SETTLE
 from snipcart_checkout.services.backend_calls import find_payment_backend
+from snipcart_checkout.services.decisions import TOKEN_EMPTIED
 from snipcart_checkout.services.log import log
 from snipcart_checkout.services.order_comparison import OrderVerdict, compare_order
 from snipcart_checkout.services.outbox import deliver_due
@@ -188,10 +189,10 @@ def _in_turn(run: _Run, wanted: Q) -> Iterator[Payment]:
     """Yield payments without a recent look-up; first those without any, then the oldest."""
     seen: set[object] = set()
     while not run.is_over():
-        unasked = not_lately("looked_up_at", _LOOK_UP_AFTER)
+        not_just_done = not_lately("looked_up_at", _LOOK_UP_AFTER)
         order = (F("looked_up_at").asc(nulls_first=True), "claimed_at")
         left_out = [Q(store=store, method=method) for store, method in _given_up(run)]
-        rows = Payment.objects.filter(wanted, unasked).exclude(reduce(or_, left_out, Q(pk__in=())))
+        rows = Payment.objects.filter(wanted, not_just_done).exclude(reduce(or_, left_out, Q(pk__in=())))
         batch = [row for row in rows.order_by(*order)[: _BATCH + len(seen)] if row.pk not in seen]
         if not batch:
             return
@@ -272,8 +273,8 @@ def _repeat(payment: Payment, backend: PaymentBackend) -> bool:
 
 def _take_turn(payment: Payment) -> bool:
     """Record the look-up before it begins, so that other hosts skip the payment for a while."""
-    unasked = _unchanged("looked_up_at", payment.looked_up_at)
-    mine = Payment.objects.filter(unasked, pk=payment.pk, version=payment.version)
+    unchanged = _unchanged("looked_up_at", payment.looked_up_at)
+    mine = Payment.objects.filter(unchanged, pk=payment.pk, version=payment.version)
     now = timezone.now()
     return commit(lambda: mine.update(looked_up_at=now)) == 1
 
@@ -342,15 +343,15 @@ def _take_refund(refund: Refund) -> datetime | None:
     """
     now = timezone.now()
     until = now + _REFUND_LEASE
-    unasked = _unchanged("looked_up_at", refund.looked_up_at)
-    free = Refund.objects.filter(unasked, pk=refund.pk, state=refund.state)
+    unchanged = _unchanged("looked_up_at", refund.looked_up_at)
+    free = Refund.objects.filter(unchanged, pk=refund.pk, state=refund.state)
     return until if commit(lambda: free.update(lease_until=until, looked_up_at=now)) else None
 
 
 def _look_up_provisional_refunds(run: _Run) -> None:
     """Look up the refunds that the provider accepted and that may still fail."""
-    unasked = not_lately("looked_up_at", _PROVISIONAL_INTERVAL)
-    rows = Refund.objects.filter(unasked, is_provisional=True, state=Refund.State.REFUNDED)
+    not_just_done = not_lately("looked_up_at", _PROVISIONAL_INTERVAL)
+    rows = Refund.objects.filter(not_just_done, is_provisional=True, state=Refund.State.REFUNDED)
     _each(run, _look_up_provisional, rows.select_related("payment").order_by("created_at")[:1000])
 
 
@@ -391,4 +392,4 @@ def _clear_old_secrets(run: _Run) -> None:
             if run.is_over():
                 return
             rows = old.filter(pk__in=keys[start : start + 500])
-            commit(lambda rows=rows: rows.update(public_token="", form={}))  # type: ignore[misc]
+            commit(lambda rows=rows: rows.update(form={}, **TOKEN_EMPTIED))  # type: ignore[misc]

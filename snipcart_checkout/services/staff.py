@@ -16,6 +16,7 @@ from snipcart_checkout.presentation.declines import EXPIRED
 from snipcart_checkout.services import attention
 from snipcart_checkout.services.audit import is_recorded, record_event, staff
 from snipcart_checkout.services.confirmations import WITH_ORDER, requeue
+from snipcart_checkout.services.decisions import TOKEN_EMPTIED
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.outcomes import (
     can_be_decided,
@@ -250,7 +251,7 @@ def _end_confirmations(payment: Payment) -> None:
         status=_Status.REVIEW, lease_until=None, finished_at=timezone.now()
     )
     if not waiting.exists():
-        Payment.objects.filter(pk=payment.pk).update(public_token="")
+        Payment.objects.filter(pk=payment.pk).update(**TOKEN_EMPTIED)
 
 
 def resolve_refund(refund: Refund, *, was_made: bool, note: str, by: str) -> bool:
