@@ -17,6 +17,7 @@ from snipcart_checkout.signals import payment_refunded
 from snipcart_checkout.testing import StandIn, StandInSession
 from tests.support.backends import Provider
 from tests.support.ledger import (
+    before,
     history,
     in_review,
     let_two_seconds_pass,
@@ -187,12 +188,15 @@ def notify(provider: Provider, payment: Payment) -> None:
     services.handle_notification(store, store.methods["acme_card"], headers, body)
 
 
+DECIDES_REFUND = r"UPDATE .snipcart_checkout_refund. SET .*.state. = "
+
+
 def test_a_refund_in_review_that_was_made_is_refunded(provider: Provider, snipcart: StandIn) -> None:
     payment = pay(snipcart)
     refund = in_review(unknown_refund(provider, payment))
-    heard: list[Refund] = []
+    heard: list[tuple[Payment, Refund]] = []
     payment_refunded.connect(
-        lambda refund, **_: heard.append(refund), weak=False, dispatch_uid="test of staff"
+        lambda payment, refund, **_: heard.append((payment, refund)), weak=False, dispatch_uid="test of staff"
     )
 
     try:
@@ -201,11 +205,28 @@ def test_a_refund_in_review_that_was_made_is_refunded(provider: Provider, snipca
         payment_refunded.disconnect(dispatch_uid="test of staff")
 
     assert Refund.objects.get().state == Refund.State.REFUNDED
-    assert heard == [refund]
+    assert heard == [(payment, refund)]
     payment.refresh_from_db()
     assert payment.refunded_minor_units == 500
     event = payment.events.get(name="refund_refunded")
-    assert (event.source, event.actor, event.data["note"]) == ("staff", "ada", "seen at the provider")
+    assert (event.source, event.actor) == ("staff", "ada")
+    assert event.data == {"refund": str(refund.pk), "note": "seen at the provider"}
+
+
+@pytest.mark.parametrize("was_made", [True, False])
+def test_what_came_of_one_refund_says_nothing_of_another(
+    provider: Provider, snipcart: StandIn, was_made: bool
+) -> None:
+    payment = pay(snipcart)
+    refund, same_payments = unknown_refund(provider, payment), unknown_refund(provider, payment, 400)
+    others = unknown_refund(provider, pay(snipcart))
+
+    assert services.resolve_refund(refund, was_made=was_made, note="as the provider says", by="ada")
+
+    states = dict(Refund.objects.exclude(pk=refund.pk).values_list("pk", "state"))
+    assert states == {same_payments.pk: Refund.State.UNKNOWN, others.pk: Refund.State.UNKNOWN}
+    others.payment.refresh_from_db()
+    assert others.payment.refunded_minor_units == 500
 
 
 def test_a_refund_in_review_that_was_not_made_can_be_made_anew(provider: Provider, snipcart: StandIn) -> None:
@@ -272,7 +293,26 @@ def test_a_refund_that_is_being_sent_this_moment_is_not_for_staff_to_decide(
 
     assert not services.resolve_refund(refund, was_made=False, note="not seen", by="ada")
 
-    assert Refund.objects.get().state == Refund.State.REQUESTED
+    refund.refresh_from_db()
+    assert refund.state == Refund.State.REQUESTED
+    assert not services.can_resolve_refund(refund)
+
+
+def test_a_refund_that_a_process_begins_to_repeat_while_staff_decide_stays_unknown(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    soon = timezone.now() + timedelta(minutes=5)
+    heard: list[Refund] = []
+    payment_refunded.connect(lambda refund, **_: heard.append(refund), weak=False, dispatch_uid="staff")
+
+    try:
+        with before(DECIDES_REFUND, lambda: Refund.objects.update(lease_until=soon)):
+            assert not services.resolve_refund(refund, was_made=True, note="seen", by="ada")
+    finally:
+        payment_refunded.disconnect(dispatch_uid="staff")
+
+    assert (Refund.objects.get().state, heard) == (Refund.State.UNKNOWN, [])
 
 
 def test_a_message_of_the_provider_is_nothing_that_happened(provider: Provider, snipcart: StandIn) -> None:
