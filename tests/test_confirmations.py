@@ -129,6 +129,18 @@ def test_a_failure_is_told_with_code_and_message_and_without_a_refund_link(
     assert "instructions" not in body
 
 
+def test_a_failure_is_told_without_reading_the_order_for_which_there_will_be_none(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined")
+    payment = pay(snipcart)
+    snipcart.fail("payment-session", 503, times=None)
+
+    services.give_up(payment)
+
+    assert [sent["state"] for sent in snipcart.confirmations] == ["failed"]
+
+
 def test_our_reference_stands_in_for_the_transaction_of_a_payment_that_had_none(
     snipcart: StandIn, provider: Provider
 ) -> None:

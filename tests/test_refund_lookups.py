@@ -173,9 +173,9 @@ def test_a_refund_that_a_run_is_repeating_is_not_for_staff_to_decide(
 # The provider sends a message about a refund.
 
 
-def notify(provider: Provider, refund: Refund, method: str = "acme_card") -> int:
+def notify(provider: Provider, refund: Refund, method: str = "acme_card", *, store: str = "live") -> int:
     headers, body = provider.notification(refund.pk)
-    path = reverse("snipcart_checkout:notification", args=["live", method])
+    path = reverse("snipcart_checkout:notification", args=[store, method])
     return Client().post(path, body, content_type="application/json", headers=headers).status_code
 
 
@@ -250,6 +250,24 @@ def test_a_message_that_one_refund_is_final_says_nothing_of_another(
 
     provisional = dict(Refund.objects.values_list("pk", "is_provisional"))
     assert provisional == {one.pk: False, another.pk: True}
+    # Nor is the other one less welcome for it.
+    assert notify(provider, another) == 204
+    assert provider.calls[-1] == f"lookup_refund {another.pk}"
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_an_accepted_refund_about_which_there_is_no_answer_may_still_fail(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(refund="pending")
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+    provider.script(refund_lookup="nonsense")
+
+    assert later().failed == 0
+    let_time_pass(timedelta(hours=2))
+    assert notify(provider, refund) == 503
+
+    assert set(Refund.objects.values_list("state", "is_provisional")) == {(Refund.State.REFUNDED, True)}
 
 
 @pytest.mark.usefixtures("can_be_asked")
@@ -261,6 +279,19 @@ def test_a_message_to_another_method_names_no_refund_of_this_one(
     provider.script(refund_lookup="refunded")
 
     assert notify(provider, refund, "acme_wallet") == 204
+
+    assert Refund.objects.get().state == Refund.State.UNKNOWN
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_message_to_another_store_names_no_refund_of_this_one(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    checkout_settings.store("test", like="live")
+    provider.script(refund_lookup="refunded")
+
+    assert notify(provider, refund, store="test") == 204
 
     assert Refund.objects.get().state == Refund.State.UNKNOWN
 
