@@ -330,7 +330,7 @@ def test_a_payments_page_shows_its_history(provider: Provider, snipcart: StandIn
 
 def test_every_event_is_shown_in_words(provider: Provider, snipcart: StandIn, boss: Client) -> None:
     payment = pay(snipcart)
-    names = sorted({*Event.Name.values} - {Event.Name.NOTIFICATION})
+    names = sorted({*Event.Name.values} - {Event.Name.NOTIFICATION, Event.Name.DECLINED})
     for name in names:
         Event.objects.create(
             payment=payment, name=name, source=Event.Source.SETTLE, data={"reason": "unanswered"}
@@ -342,6 +342,18 @@ def test_every_event_is_shown_in_words(provider: Provider, snipcart: StandIn, bo
         assert line.what == str(Event.Name(name).label), name
         assert line.what != name
         assert line.details == (str(Payment.ReviewReason.UNANSWERED.label),), name
+
+
+def test_a_decline_is_shown_with_the_code_of_its_backend_even_where_a_reason_for_review_is_spelt_like_it(
+    provider: Provider, snipcart: StandIn, boss: Client
+) -> None:
+    provider.script(charge="declined", code="disputed")
+    payment = pay(snipcart)
+
+    line = boss.get(page_of(payment)).context["history"][-1]
+
+    assert line.what == str(Event.Name.DECLINED.label)
+    assert "disputed" in line.details
 
 
 @pytest.mark.parametrize("reason", Payment.ReviewReason.values)
@@ -959,7 +971,7 @@ def test_a_refund_that_was_not_made_is_reported_as_such(
     said = act(staff("refund_payment"), "refund", payment, amount="5.00")
 
     assert words in said
-    assert "was refunded." not in said
+    assert "5.00 EUR was refunded." not in said.replace("\xa0", " ")
 
 
 def test_a_method_that_cannot_refund_offers_no_refund(

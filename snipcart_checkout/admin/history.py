@@ -65,7 +65,9 @@ def _details(event: Event, payment: Payment) -> Iterator[str]:
         count = data["attempts"]
         yield ngettext("%(count)d attempt", "%(count)d attempts", count) % {"count": count}
     if "reason" in data:
-        yield label(Payment.ReviewReason, data["reason"])
+        # Of a decline it is the backend's own code, which may be spelt like one of our reasons.
+        is_code = event.name == Event.Name.DECLINED
+        yield data["reason"] if is_code else label(Payment.ReviewReason, data["reason"])
     if "transaction" in data:
         yield _("transaction %(id)s, %(amount)s %(currency)s") % {
             "id": data["transaction"],

@@ -249,7 +249,12 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
-                ("compared_at", models.DateTimeField(null=True)),
+                (
+                    "compared_at",
+                    models.DateTimeField(
+                        help_text="When a page last had the order of an open redirect compared.", null=True
+                    ),
+                ),
                 (
                     "answered_at",
                     models.DateTimeField(
@@ -528,7 +533,11 @@ class Migration(migrations.Migration):
                 ("last_http_status", models.PositiveSmallIntegerField(null=True, verbose_name="last answer")),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now,
+                        help_text="Counts anew when it is made pending again; after 72 hours it needs review.",
+                        verbose_name="created",
+                    ),
                 ),
                 ("due_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="due")),
                 ("lease_until", models.DateTimeField(null=True)),

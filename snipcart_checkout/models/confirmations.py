@@ -62,7 +62,11 @@ class Confirmation(models.Model):
         help_text=_("At least one byte of an earlier attempt was sent, and no answer to it is known."),
     )
     last_http_status = models.PositiveSmallIntegerField(_("last answer"), null=True)
-    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    created_at = models.DateTimeField(
+        _("created"),
+        default=timezone.now,
+        help_text=_("Counts anew when it is made pending again; after 72 hours it needs review."),
+    )
     due_at = models.DateTimeField(_("due"), default=timezone.now)
     lease_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)

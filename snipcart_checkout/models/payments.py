@@ -215,8 +215,9 @@ class Payment(models.Model):
         null=True,
         help_text=_("When a return, a notification or a page last had the payment looked up."),
     )
-    # When a page last had the order of an open redirect compared; asked for by strangers, as above.
-    compared_at = models.DateTimeField(null=True)
+    compared_at = models.DateTimeField(
+        null=True, help_text=_("When a page last had the order of an open redirect compared.")
+    )
     answered_at = models.DateTimeField(
         default=timezone.now, help_text=_("When the provider last gave a usable answer, or the charge began.")
     )

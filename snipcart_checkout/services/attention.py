@@ -236,7 +236,7 @@ def _mark_some(model: type[Model], keys: list[Any], columns: Mapping[str, object
     (column,) = columns
     rows = model._default_manager.filter(pk__in=keys)
     unmarked = rows.filter(**{f"{column}__isnull": True})
-    # Whoever marks rows alerts of them, so that they must not be marked by nobody.
+    # Whoever marks rows alerts staff of them: rows that a lost answer to COMMIT has marked count as marked here.
     return commit(lambda: unmarked.update(**columns), recall=lambda: rows.filter(**columns).count() or None)
 
 

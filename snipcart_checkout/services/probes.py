@@ -25,7 +25,7 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.conf.links import to_origin
 from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.services.own_addresses import list_addresses
-from snipcart_checkout.snipcart.transport.calls import NoAnswer, Reply, send
+from snipcart_checkout.snipcart.transport.calls import Failure, NoAnswer, Reply, send
 from snipcart_checkout.snipcart.transport.remotes import get_remote
 
 PROBE_PARAMETER: Final = "doctor"
@@ -88,11 +88,11 @@ def _fetch(url: str, **headers: str) -> Reply:
 
 
 def _explain_silence(error: NoAnswer) -> str:
-    if "TLS" in str(error):
+    if error.failure is Failure.NO_TLS:
         return _("{error}: its certificate is missing, expired, self-signed or for another host").format(
             error=error
         )
-    if "name cannot be looked up" in str(error):
+    if error.failure is Failure.NO_NAME:
         return _("{error}: is PUBLIC_URL spelt right, and is the name in DNS?").format(error=error)
     return _("{error}: is the site running, and reachable from here?").format(error=error)
 

@@ -53,9 +53,9 @@ class SnipcartClient:
 
         Any 2xx means genuine (Snipcart's reference, Validate public token); the body is undocumented.
         """
-        request = self._question("validate", public_token)
+        request = self._build_request("validate", public_token)
         del public_token  # error reports print the variables of every frame that an exception passes
-        self._ask(request, "validate")
+        self._request(request, "validate")
 
     def fetch_session(self, public_token: str) -> PaymentSession:
         """Return the session that the token belongs to (Snipcart's reference, Payment session).
@@ -63,9 +63,9 @@ class SnipcartClient:
         Its return URL is not checked. Raises TokenRefused, and BadAnswer for a session that cannot
         be read or paid.
         """
-        request = self._question("payment-session", public_token)
+        request = self._build_request("payment-session", public_token)
         del public_token
-        answer = self._ask(request, "payment-session")
+        answer = self._request(request, "payment-session")
         content = answer.content()
         try:
             return PaymentSession.from_json(read_json(content))
@@ -98,26 +98,26 @@ class SnipcartClient:
 
         ``secret`` is the store's secret API key (Snipcart's reference, Webhooks). Raises TokenRefused.
         """
-        request = self._token_check(token, secret)
+        request = self._build_token_check(token, secret)
         del token
-        self._ask(request, "requestvalidation")
+        self._request(request, "requestvalidation")
 
-    def _question(self, endpoint: str, public_token: str) -> PreparedRequest | None:
+    def _build_request(self, endpoint: str, public_token: str) -> PreparedRequest | None:
         _refuse_unsendable(public_token)
-        prepared = _prepared_question(f"{self._settings.api_url}{_PUBLIC}/{endpoint}")
+        prepared = _prepared_get(f"{self._settings.api_url}{_PUBLIC}/{endpoint}")
         if prepared is None:
             return None
         request = prepared.copy()
         request.url = f"{prepared.url}?{urlencode({'publicToken': public_token})}"
         return request
 
-    def _token_check(self, token: str, secret: Secret) -> PreparedRequest | None:
+    def _build_token_check(self, token: str, secret: Secret) -> PreparedRequest | None:
         _refuse_unsendable(token, in_path=True)
         credentials = base64.b64encode(f"{secret.reveal()}:".encode(errors="replace")).decode()
         url = f"{self._settings.app_api_url}/requestvalidation/{quote(token, safe='')}"
         return _prepared("GET", url, headers={"Authorization": f"Basic {credentials}"})
 
-    def _ask(self, request: PreparedRequest | None, call: str) -> Answer:
+    def _request(self, request: PreparedRequest | None, call: str) -> Answer:
         answer = self._send(request, call)
         if not answer.ok:
             raise _error(answer, call, TokenRefused)
@@ -160,7 +160,7 @@ def _prepared(
 
 
 @lru_cache(maxsize=16)
-def _prepared_question(url: str) -> PreparedRequest | None:
+def _prepared_get(url: str) -> PreparedRequest | None:
     return _prepared("GET", url)
 
 

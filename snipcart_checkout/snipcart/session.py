@@ -172,13 +172,11 @@ def _payable(fields: Fields) -> tuple[int, str]:
     amount, currency = fields.get("amount"), fields.get("currency")
     if isinstance(amount, bool) or not isinstance(amount, (int, Decimal)) or not isinstance(currency, str):
         raise BadAnswer("amount or currency is missing or of the wrong type")
-    problem = ""
     try:
         code = to_currency_code(currency)
         return to_minor_units(amount, code), code
     except UnpayableAmount as error:
-        problem = str(error)
-    raise UnpayableOrder(problem)
+        raise UnpayableOrder(str(error)) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,16 +25,31 @@ MAX_BODY: Final = 2 * 1024 * 1024
 """The most bytes of a body after decompression; about ten times the largest order that is accepted."""
 
 
+class Failure(Enum):
+    """What a connection failed of, in words."""
+
+    TOO_SLOW = "it took too long"
+    NO_TLS = "there is no trusted TLS connection"
+    NO_NAME = "its name cannot be looked up"
+    REFUSED = "the connection was refused"
+    CUT = "the connection was cut"
+    OTHER = "the connection failed"
+
+
 class NoAnswer(Exception):
     """No status arrived. The text contains nothing of the request.
 
     ``was_sent`` says whether the first byte of the request was written. ``retry_after`` is in seconds.
+    ``failure`` is None where no connection was tried.
     """
 
-    def __init__(self, reason: str, *, was_sent: bool, retry_after: int = 5) -> None:
+    def __init__(
+        self, reason: str, *, was_sent: bool, retry_after: int = 5, failure: Failure | None = None
+    ) -> None:
         super().__init__(reason)
         self.was_sent = was_sent
         self.retry_after = retry_after
+        self.failure = failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,26 +129,42 @@ def _send_unless_down(
     call = CallInProgress(limits.total)
     token = current_call.set(call)
     try:
-        reply, reason = _attempt(request, adapter, limits)
-        answered = reply is not None and not reply.is_cut
+        result = _attempt(request, adapter, limits)
+        answered = isinstance(result, Reply) and not result.is_cut
     finally:
         current_call.reset(token)
         remote.breaker.record(origin, answered=answered)
-    if reply is None:
-        raise NoAnswer(f"no answer from {origin}: {reason}", was_sent=call.was_sent)
-    return reply
+    if isinstance(result, Reply):
+        return result
+    raise NoAnswer(
+        f"no answer from {origin}: {result.reason}", was_sent=call.was_sent, failure=result.failure
+    )
 
 
-def _attempt(request: PreparedRequest, adapter: PooledAdapter, limits: _Limits) -> tuple[Reply | None, str]:
+@dataclass(frozen=True, kw_only=True)
+class _Failed:
+    failure: Failure
+    reason: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> _Failed:
+        """Describe the error, with nothing of the request."""
+        causes = list(_causes(error))
+        failure = _to_failure(causes)
+        last = f" ({type(causes[-1]).__name__})" if failure is Failure.OTHER else ""
+        return cls(failure=failure, reason=f"{failure.value}{last}")
+
+
+def _attempt(request: PreparedRequest, adapter: PooledAdapter, limits: _Limits) -> Reply | _Failed:
     timeouts = (limits.connect, limits.read)
     try:
         response = adapter.send(request, stream=True, timeout=timeouts, verify=True, proxies=adapter.proxies)
     except Exception as error:
         # Every exception of the library refers to the request, so none may pass, expected or not.
         _note_unwatched(error)
-        return None, _in_words(error)
+        return _Failed.of(error)
     with response:
-        return _read(response, limits), ""
+        return _read(response, limits)
 
 
 def _note_unwatched(error: BaseException) -> None:
@@ -152,28 +184,26 @@ def _read(response: Response, limits: _Limits) -> Reply:
     except DecodeError:
         return Reply(response=response, problem="it cannot be decompressed")
     except Exception as error:
-        return Reply(response=response, problem=_in_words(error), is_cut=True)
+        return Reply(response=response, problem=_Failed.of(error).reason, is_cut=True)
     if len(body) > limit:
         return Reply(response=response, problem="it is too large")
     return Reply(response=response, body=body)
 
 
 _AFTER_SENDING: Final = (Timeout, ChunkedEncodingError, ConnectionResetError, BrokenPipeError)
-_WORDS: Final[Mapping[type[BaseException], str]] = {
-    socket.gaierror: "its name cannot be looked up",
-    ConnectionRefusedError: "the connection was refused",
-    ConnectionResetError: "the connection was cut",
+_FAILURES: Final[Mapping[type[BaseException], Failure]] = {
+    socket.gaierror: Failure.NO_NAME,
+    ConnectionRefusedError: Failure.REFUSED,
+    ConnectionResetError: Failure.CUT,
 }
 
 
-def _in_words(error: BaseException) -> str:
-    """Describe the error, with nothing of the request."""
-    causes = list(_causes(error))
+def _to_failure(causes: Sequence[BaseException]) -> Failure:
     if any(isinstance(cause, (TimeoutError, Timeout, PoolTimeout)) for cause in causes):
-        return "it took too long"
+        return Failure.TOO_SLOW
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return "there is no trusted TLS connection"
-    return _WORDS.get(type(causes[-1]), f"the connection failed ({type(causes[-1]).__name__})")
+        return Failure.NO_TLS
+    return _FAILURES.get(type(causes[-1]), Failure.OTHER)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
