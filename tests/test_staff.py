@@ -122,9 +122,11 @@ def test_an_older_outcome_is_not_delivered_after_a_later_one(provider: Provider,
     processing, processed = payment.confirmations.all()
     assert (processing.status, processed.status) == ("review", "delivered")
 
+    assert services.list_undelivered(payment) == []
     assert not services.redeliver(processing, by="ada")
 
     assert [sent["state"] for sent in snipcart.confirmations] == ["processed"]
+    assert "confirmation_resent" not in history(payment)
 
 
 def test_what_was_delivered_for_another_order_outdates_nothing(provider: Provider, snipcart: StandIn) -> None:
