@@ -32,7 +32,7 @@ from snipcart_checkout.presentation.payments import PaymentDisplay
 from snipcart_checkout.presentation.problems import ProblemDisplay
 from snipcart_checkout.presentation.transfers import DetailDisplay, TransferDisplay
 from snipcart_checkout.testing import CheckoutSettings, StandIn
-from snipcart_checkout.views.scripts import SCRIPTS, integrity_of
+from snipcart_checkout.views.scripts import SCRIPTS, get_integrity
 from tests.test_views import get_page, press_pay, to_text
 
 pytestmark = pytest.mark.django_db
@@ -248,7 +248,7 @@ def test_the_inventory_lists_every_script_with_reason_and_integrity() -> None:
         assert script.reason
         found = finders.find(script.path)
         assert found is not None
-        assert script.integrity == integrity_of(Path(str(found)).read_bytes()), (
+        assert script.integrity == get_integrity(Path(str(found)).read_bytes()), (
             f"{script.path} has changed. Look at the change, then write its integrity into scripts.py."
         )
 
@@ -256,7 +256,7 @@ def test_the_inventory_lists_every_script_with_reason_and_integrity() -> None:
 def test_integrity_is_what_browsers_compute() -> None:
     # From the W3C's "Subresource Integrity", section 3.1.
     assert (
-        integrity_of(b"alert('Hello, world.');")
+        get_integrity(b"alert('Hello, world.');")
         == "sha384-H8BRh8j48O9oYatfu5AZzq6A9RINhZO5H16dQZngK7T62em8MUt1FLm52t+eX6xO"
     )
 
@@ -300,7 +300,7 @@ def test_the_integrity_is_that_of_the_file_which_the_site_serves(
     assert tag["src"].startswith(f"{static_url}snipcart_checkout/checkout.")
     assert tag["src"] != f"{static_url}snipcart_checkout/checkout.js"
     served = Path(staticfiles_storage.path(tag["src"].removeprefix(static_url))).read_bytes()
-    assert tag["integrity"] == integrity_of(served)
+    assert tag["integrity"] == get_integrity(served)
     assert (served == SCRIPT.read_bytes()) is ("Rewriting" not in storage)
     origin = "https://cdn.example" if static_url.startswith("https") else ""
     assert (

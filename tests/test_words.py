@@ -131,6 +131,17 @@ def test_texts_and_stored_values_are_the_fields_words() -> None:
     assert {source: texts for source, texts in found.items() if texts} == {}
 
 
+def test_functions_are_not_named_after_what_they_belong_to() -> None:
+    """``build_form`` or ``get_form``, not ``form_of``."""
+    named = {source: functions_of_something(parsed(source)) for source in SOURCES}
+    assert {source: names for source, names in named.items() if names} == {}
+
+
+def functions_of_something(tree: ast.Module) -> list[str]:
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return [node.name for node in functions if node.name.endswith("_of")]
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_template_speaks_the_fields_words(template: str) -> None:
     text = TEMPLATES[template].read_text()
@@ -160,6 +171,10 @@ def test_catalogues_hold_none_of_the_words_that_were_given_up() -> None:
 def test_a_private_word_is_found(source: str) -> None:
     tree = ast.parse(source)
     assert private_names(names_in(tree)) or private_texts(texts_in(tree))
+
+
+def test_a_function_of_something_is_found() -> None:
+    assert functions_of_something(ast.parse("class A:\n    def form_of(self): ...")) == ["form_of"]
 
 
 def test_what_explains_the_code_may_use_plain_english() -> None:

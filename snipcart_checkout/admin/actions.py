@@ -164,7 +164,7 @@ class _RefundPayment(StaffAction):
         if answers["asked"] != row.refunds_requested:
             # The page was sent twice, or somebody else was faster: this amount was decided without knowing of that.
             return _not_done(_("A refund was requested after you opened the page, so nothing was done."))
-        known = set(row.refunds.values_list("pk", flat=True))
+        earlier = set(row.refunds.values_list("pk", flat=True))
         try:
             refund = services.refund_by_staff(row, answers["amount"], by=by)
         except RefundNotPossible as error:
@@ -173,7 +173,7 @@ class _RefundPayment(StaffAction):
             return _not_done(str(error))
         except ProviderBusy:
             return _not_done(_("The payment provider is busy. Nothing was sent; try again in a minute."))
-        if refund.pk in known:
+        if refund.pk in earlier:
             return _not_done(
                 _(
                     "The same amount was refunded less than ten minutes ago, so nothing was done. Wait ten "

@@ -48,8 +48,8 @@ class ConfirmationFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
         if self.value() not in {Confirmation.Status.PENDING, Confirmation.Status.REVIEW}:
             return queryset
-        found = Confirmation.objects.filter(status=self.value()).order_by("-pk")
-        return queryset.filter(pk__in=list(found.values_list("payment", flat=True)[:MOST_LISTED]))
+        confirmations = Confirmation.objects.filter(status=self.value()).order_by("-pk")
+        return queryset.filter(pk__in=list(confirmations.values_list("payment", flat=True)[:MOST_LISTED]))
 
 
 class _ColumnFilter(admin.SimpleListFilter):

@@ -52,11 +52,11 @@ def badge(choices: type[TextChoices], value: str) -> str:
     return format_html('<span class="snipcart-badge snipcart-{}">{}</span>', value, label(choices, value))
 
 
-def describe_method(store: str, method: str) -> str:
+def describe_method(store_name: str, method_id: str) -> str:
     """Return the name of a payment method, or its id where the settings do not know it any more."""
-    known = get_settings().stores.get(store)
-    found = known.methods.get(method) if known else None
-    return str(found.name) if found else method
+    store = get_settings().stores.get(store_name)
+    method = store.methods.get(method_id) if store else None
+    return str(method.name) if method else method_id
 
 
 @dataclass(frozen=True, kw_only=True)

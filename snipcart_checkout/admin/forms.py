@@ -31,8 +31,8 @@ def read_amount(text: str, currency: str) -> int:
     The decimal separator may be a point or a comma, whatever the language. Thousands may be set apart by spaces
     or apostrophes only: ``1,234`` and ``1.234`` mean different sums to different people, and are refused.
     """
-    found = _AMOUNT.fullmatch(_SPACING.sub("", text))
-    whole, separator, fraction = found.groups(default="") if found else ("", "", "")
+    match = _AMOUNT.fullmatch(_SPACING.sub("", text))
+    whole, separator, fraction = match.groups(default="") if match else ("", "", "")
     groups_here = separator == get_format("THOUSAND_SEPARATOR") != get_format("DECIMAL_SEPARATOR")
     if len(fraction) > get_decimals(currency) or (groups_here and len(fraction) == 3):
         raise UnpayableAmount("the amount has more decimals than its currency")

@@ -114,4 +114,4 @@ def get_open_cases(payment: Payment) -> list[Case]:
         "refund_review": services.refunds_in_review().filter(payment=payment),
         "refund": services.refunds_unknown_too_long().filter(payment=payment),
     }
-    return [describe_case(code) for code, found in open_.items() if found.exists()]
+    return [describe_case(code) for code, rows in open_.items() if rows.exists()]

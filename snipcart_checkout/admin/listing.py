@@ -45,12 +45,12 @@ class LedgerPaginator(RowPaginator):
     def page(self, number: int | str) -> RowPage:
         number = self.validate_number(number)
         start = (number - 1) * self.per_page
-        found = self._rows
-        keys = list(found.values_list("pk", flat=True)[start : start + self.per_page])
+        listed = self._rows
+        keys = list(listed.values_list("pk", flat=True)[start : start + self.per_page])
         # The filters are left out: the keys say it all, and nothing but them is to be looked up.
-        rows = found.model._default_manager.filter(pk__in=keys)
-        rows.query.deferred_loading = found.query.deferred_loading
-        rows.query.select_related = found.query.select_related
+        rows = listed.model._default_manager.filter(pk__in=keys)
+        rows.query.deferred_loading = listed.query.deferred_loading
+        rows.query.select_related = listed.query.select_related
         by_key = {row.pk: row for row in rows}
         return Page([by_key[key] for key in keys if key in by_key], number, self)
 
@@ -96,10 +96,10 @@ def add_details(payments: Sequence[Any]) -> None:
 
 def get_last_confirmations(references: Iterable[UUID]) -> dict[UUID, tuple[str, str]]:
     """Return outcome and status of the last confirmation of each payment that has one."""
-    found = Confirmation.objects.filter(payment__in=list(references)).order_by("pk")
+    confirmations = Confirmation.objects.filter(payment__in=list(references)).order_by("pk")
     return {
         payment: (outcome, status)
-        for payment, outcome, status in found.values_list("payment_id", "outcome", "status")
+        for payment, outcome, status in confirmations.values_list("payment_id", "outcome", "status")
     }
 
 
@@ -111,14 +111,14 @@ def get_refunds_made(references: Iterable[UUID]) -> dict[UUID, int]:
 
 def list_currencies() -> list[str]:
     """Return the currencies of the ledger, in order: one look into an index for each, never a scan."""
-    found: list[str] = []
-    while len(found) < _MOST_CURRENCIES:
+    codes: list[str] = []
+    while len(codes) < _MOST_CURRENCIES:
         next_one = Payment.objects.order_by("currency").values_list("currency", flat=True)
-        code = next_one.filter(currency__gt=found[-1] if found else "").first()
+        code = next_one.filter(currency__gt=codes[-1] if codes else "").first()
         if code is None:
             break
-        found.append(code)
-    return found
+        codes.append(code)
+    return codes
 
 
 def in_chunks(rows: QuerySet[Any], column: str) -> Iterator[list[Any]]:

@@ -24,7 +24,7 @@ class OrderLink:
 
 def get_order_link(payment: Payment) -> OrderLink:
     """Return the order of a payment on Snipcart's dashboard, or the list of orders while its token is unknown."""
-    found = _TOKEN.search(payment.order_url)
-    if found is None:
+    match = _TOKEN.search(payment.order_url)
+    if match is None:
         return OrderLink(url=_ORDERS, is_order=False)
-    return OrderLink(url=f"{_ORDERS}/{quote(found[1])}", is_order=True)
+    return OrderLink(url=f"{_ORDERS}/{quote(match[1])}", is_order=True)

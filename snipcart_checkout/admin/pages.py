@@ -76,13 +76,13 @@ class ActingAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         row = self.get_object(request, unquote(object_id))
-        context = self.context_of(request, row) if row is not None else {}
+        context = self.get_row_context(request, row) if row is not None else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
-    def context_of(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+    def get_row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page of a row shows besides its fields."""
         # The whole id stands among the fields; above them it would lie under the buttons.
-        title = f"{capfirst(self.opts.verbose_name)} {self.name_of(row)}"
+        title = f"{capfirst(self.opts.verbose_name)} {self.get_row_name(row)}"
         return {"staff_actions": self.action_links(request, row), "title": title, "subtitle": None}
 
     def action_links(self, request: HttpRequest, row: Any) -> list[tuple[str, str]]:
@@ -94,11 +94,11 @@ class ActingAdmin(ReadOnlyAdmin):
             if self.may(request, action.permission) and action.fits(row)
         ]
 
-    def name_of(self, row: Any) -> str:
+    def get_row_name(self, row: Any) -> str:
         """Return what people call a row: the short reference of its payment."""
         return str(getattr(row, "payment", row).display_reference)
 
-    def summary_of(self, row: Any) -> dict[Any, Any]:
+    def get_row_summary(self, row: Any) -> dict[Any, Any]:
         """Return what the page that asks says of a row, by its heading."""
         return {}
 
@@ -146,7 +146,7 @@ class ActingAdmin(ReadOnlyAdmin):
         for row in rows:
             result = self._run(action, row, form, by=request.user.get_username())
             self.log_change(request, row, _label(action.label, result.text))
-            self.message_user(request, _label(self.name_of(row), result.text), result.level)
+            self.message_user(request, _label(self.get_row_name(row), result.text), result.level)
         return self._back(request, rows)
 
     def _run(self, action: StaffAction, row: Any, form: ActionForm, *, by: str) -> Result:
@@ -171,8 +171,8 @@ class ActingAdmin(ReadOnlyAdmin):
             "back_url": self._back_url(request, rows),
             "warning": action.warning(form.rows),
             "form": form,
-            "summaries": [self.summary_of(row) for row in form.rows],
-            "left_out": [self.name_of(row) for row in rows if row not in form.rows],
+            "summaries": [self.get_row_summary(row) for row in form.rows],
+            "left_out": [self.get_row_name(row) for row in rows if row not in form.rows],
             "media": self.media + form.media,
         }
         request.current_app = self.admin_site.name

@@ -193,8 +193,8 @@ class PaymentAdmin(ActingAdmin):
         return [name for name in self.list_display if many.get(name, True)]
 
     def get_fieldsets(self, request: HttpRequest, obj: Payment | None = None) -> Any:
-        known = tuple(name for name in self.outcome if getattr(obj, name, ""))
-        return (*self.fieldsets, (_("Outcome"), {"fields": known})) if known else self.fieldsets
+        filled = tuple(name for name in self.outcome if getattr(obj, name, ""))
+        return (*self.fieldsets, (_("Outcome"), {"fields": filled})) if filled else self.fieldsets
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
         return super().get_queryset(request).defer(*HIDDEN)
@@ -260,11 +260,11 @@ class PaymentAdmin(ActingAdmin):
             context["export_url"] = self._url("export") + query
         return context
 
-    def context_of(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
+    def get_row_context(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
         refunds = [
             {
                 "pk": refund.pk,
-                "url": self._url_of(refund),
+                "url": self._get_url(refund),
                 "amount": money(refund.minor_units, refund.currency),
                 "badge": badge(Refund.State, refund.state),
                 "requested_by": describe_requester(refund.requested_by),
@@ -273,7 +273,7 @@ class PaymentAdmin(ActingAdmin):
             for refund in row.refunds.all()
         ]
         return {
-            **super().context_of(request, row),
+            **super().get_row_context(request, row),
             "open_cases": get_open_cases(row),
             "confirmations": [
                 (confirmation, badge(Confirmation.Status, confirmation.status))
@@ -284,7 +284,7 @@ class PaymentAdmin(ActingAdmin):
             "notifications": get_notifications(row),
         }
 
-    def summary_of(self, row: Payment) -> dict[Any, Any]:
+    def get_row_summary(self, row: Payment) -> dict[Any, Any]:
         return {
             _("payment reference"): row.display_reference,
             _("order reference"): row.cart_id or "-",
@@ -333,8 +333,8 @@ class PaymentAdmin(ActingAdmin):
 
     def _get_listed(self, request: HttpRequest) -> QuerySet[Payment]:
         """Return what a list shows, all of it."""
-        found: QuerySet[Payment] = self.get_changelist_instance(request).queryset
-        return found
+        listed: QuerySet[Payment] = self.get_changelist_instance(request).queryset
+        return listed
 
 
 def _read_month(text: str) -> datetime.date:

@@ -62,7 +62,7 @@ class ReadOnlyAdmin(ModelAdmin):
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=args, current_app=self.admin_site.name)
 
-    def _url_of(self, row: Model) -> str:
+    def _get_url(self, row: Model) -> str:
         name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
         return reverse(name, args=[row.pk], current_app=self.admin_site.name)
 

@@ -68,7 +68,7 @@ class _PartOfPayment(ReadOnlyAdmin):
     @admin.display(description=_("payment"))
     def of_payment(self, row: Confirmation | Refund) -> str:
         """A link to the payment, by what people are told on the phone."""
-        url, text = self._url_of(row.payment), row.payment.display_reference
+        url, text = self._get_url(row.payment), row.payment.display_reference
         return format_html('<a href="{}">{}</a>', url, text)
 
 
@@ -162,7 +162,7 @@ class RefundAdmin(_PartOfPayment, ActingAdmin):
         services.log(logging.INFO, "refunds exported by staff %s", request.user.get_username())
         return stream_refunds(request, refunds)
 
-    def summary_of(self, row: Refund) -> dict[Any, Any]:
+    def get_row_summary(self, row: Refund) -> dict[Any, Any]:
         return {
             _("id"): row.pk,
             _("payment"): row.payment.display_reference,

@@ -65,8 +65,8 @@ def get_totals(payments: QuerySet[Payment], month: datetime.date) -> Totals:
     by_day = {day: list(_add_up(captured, day, unsettled)) for day in _days(first, after)}
     return Totals(
         month=first,
-        days=[_to_total(sums, day) for day, found in by_day.items() for sums in found],
-        all=[_to_total(sums, None) for sums in _join(sums for found in by_day.values() for sums in found)],
+        days=[_to_total(sums, day) for day, of_day in by_day.items() for sums in of_day],
+        all=[_to_total(sums, None) for sums in _join(sums for of_day in by_day.values() for sums in of_day)],
     )
 
 
@@ -99,17 +99,17 @@ def _get_unsettled(captured: QuerySet[Payment]) -> list[tuple[datetime.datetime,
         Refund.objects.filter(state__in=_UNSETTLED).order_by().values_list("payment_id", "minor_units")
     )
     payments = captured.filter(pk__in={payment for payment, _ in refunds})
-    known = {
+    captures = {
         key: (at, currency)
         for key, at, currency in payments.values_list("pk", "captured_at", "captured_currency")
         if at is not None
     }
-    return [(*known[payment], units) for payment, units in refunds if payment in known]
+    return [(*captures[payment], units) for payment, units in refunds if payment in captures]
 
 
-def _join(found: Iterable[Sums]) -> list[Sums]:
+def _join(parts: Iterable[Sums]) -> list[Sums]:
     joined: dict[str, Sums] = {}
-    for sums in found:
+    for sums in parts:
         before = joined.get(sums.currency, sums)
         joined[sums.currency] = sums if before is sums else _plus(before, sums)
     return [joined[currency] for currency in sorted(joined)]

@@ -97,9 +97,9 @@ def provider_slot(store_name: str, method_id: str) -> Iterator[None]:
 class _ProviderAdapter(BaseAdapter):
     """Receives the prepared requests of the session."""
 
-    def __init__(self, store: str, method: str) -> None:
+    def __init__(self, store_name: str, method_id: str) -> None:
         super().__init__()
-        self._names = (store, method)
+        self._names = (store_name, method_id)
 
     def send(self, request: PreparedRequest, *_args: Any, **_limits: Any) -> Response:
         """Send one request; the limits that requests passes are ignored, ours apply."""
@@ -117,8 +117,8 @@ class _ProviderAdapter(BaseAdapter):
         """Close nothing: the connections belong to the process."""
 
 
-def _remote(store: str, method: str) -> Remote:
-    return get_remote(f"{store}/{method}", get_settings())
+def _remote(store_name: str, method_id: str) -> Remote:
+    return get_remote(f"{store_name}/{method_id}", get_settings())
 
 
 def _whole(reply: Reply) -> Response:

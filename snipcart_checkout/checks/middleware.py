@@ -99,12 +99,12 @@ def _atomic_parts(node: ast.AST) -> Sequence[ast.AST]:
 def _is_atomic(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return _is_atomic(node.func)
-    return _name_of(node) == "atomic"
+    return _get_name(node) == "atomic"
 
 
 def _mentions_response(node: ast.AST) -> bool:
-    return any(_name_of(inner) == "get_response" for inner in ast.walk(node))
+    return any(_get_name(inner) == "get_response" for inner in ast.walk(node))
 
 
-def _name_of(node: ast.AST) -> str:
+def _get_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

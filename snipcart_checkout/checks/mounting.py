@@ -49,7 +49,7 @@ def addresses() -> Messages:
 def _unreachable() -> Messages:
     problems: dict[str, list[str]] = {}
     for address in list_addresses():
-        if problem := _problem_of(address):
+        if problem := _find_problem(address):
             problems.setdefault(problem, []).append(address.path)
     for problem, paths in problems.items():
         yield checks.Error(
@@ -61,7 +61,7 @@ def _unreachable() -> Messages:
         )
 
 
-def _problem_of(address: OwnAddress) -> str:
+def _find_problem(address: OwnAddress) -> str:
     with translation.override(_language_of_request(address.path)):
         try:
             match = get_resolver(django_settings.ROOT_URLCONF).resolve(address.path)

@@ -25,13 +25,13 @@ _ENGINE: Final = "django.template.backends.django.DjangoTemplates"
 def templates() -> Messages:
     """Load each page as the views do, with the first engine that can."""
     for page in _PAGES:
-        problem = _problem_of(f"snipcart_checkout/{page}.html")
+        problem = _find_problem(f"snipcart_checkout/{page}.html")
         if problem is not None:
             yield problem
             return
 
 
-def _problem_of(name: str) -> checks.CheckMessage | None:
+def _find_problem(name: str) -> checks.CheckMessage | None:
     for engine in engines.all():
         try:
             engine.get_template(name)
@@ -39,7 +39,7 @@ def _problem_of(name: str) -> checks.CheckMessage | None:
             continue
         except Exception as error:  # another engine raises its own errors for a template that it cannot parse
             return _unreadable(name, engine, type(error).__name__)
-        return _problem_of_engine(name, engine)
+        return _find_engine_problem(name, engine)
     return checks.Error(
         _("The templates of snipcart_checkout are not found."),
         hint=_(
@@ -50,7 +50,7 @@ def _problem_of(name: str) -> checks.CheckMessage | None:
     )
 
 
-def _problem_of_engine(name: str, engine: BaseEngine) -> checks.CheckMessage | None:
+def _find_engine_problem(name: str, engine: BaseEngine) -> checks.CheckMessage | None:
     if not isinstance(engine, DjangoTemplates):
         return _unreadable(name, engine, _("it is not Django's"))
     if engine.engine.autoescape:

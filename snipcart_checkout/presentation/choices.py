@@ -92,8 +92,8 @@ def _present_method(method: Method, store: Store, chosen: str, query: Mapping[st
 
 
 @lru_cache(maxsize=256)
-def _get_path(store: str, method: str, _where: tuple[object, ...]) -> str:
-    return reverse("snipcart_checkout:checkout", kwargs={"store": store, "method": method})
+def _get_path(store_name: str, method_id: str, _where: tuple[object, ...]) -> str:
+    return reverse("snipcart_checkout:checkout", kwargs={"store": store_name, "method": method_id})
 
 
 def _find_backend(store: Store, method: Method) -> PaymentBackend | None:

@@ -66,17 +66,17 @@ def format_number(number: Decimal, locale: str) -> str:
 
 def format_date_time(moment: datetime, locale: str) -> str:
     """Return date, time and offset from UTC of an aware datetime, in the datetime's own zone."""
-    known = Locale.parse(locale)
-    date, time = format_date(moment, locale), dates.format_time(moment, "short", locale=known)
-    offset = dates.get_timezone_gmt(moment, "long", locale=known)
-    time = _unbroken(f"{time} ({offset})").translate(_digits(known))
-    return str(dates.get_datetime_format("medium", locale=known)).replace("{1}", date).replace("{0}", time)
+    cldr = Locale.parse(locale)
+    date, time = format_date(moment, locale), dates.format_time(moment, "short", locale=cldr)
+    offset = dates.get_timezone_gmt(moment, "long", locale=cldr)
+    time = _unbroken(f"{time} ({offset})").translate(_digits(cldr))
+    return str(dates.get_datetime_format("medium", locale=cldr)).replace("{1}", date).replace("{0}", time)
 
 
 def format_date(moment: datetime, locale: str) -> str:
     """Return the date of an aware datetime in the datetime's own zone; no line breaks within it."""
-    known = Locale.parse(locale)
-    return _unbroken(dates.format_date(moment, "long", locale=known)).translate(_digits(known))
+    cldr = Locale.parse(locale)
+    return _unbroken(dates.format_date(moment, "long", locale=cldr)).translate(_digits(cldr))
 
 
 def _unbroken(text: str) -> str:
@@ -139,40 +139,39 @@ class _Format:
 
 @lru_cache(maxsize=512)
 def _money_format(locale: str, currency: str) -> _Format:
-    known = Locale.parse(locale)
-    return _read_format(known, known.currency_formats["standard"], get_decimals(currency), currency)
+    cldr = Locale.parse(locale)
+    return _read_format(cldr, cldr.currency_formats["standard"], get_decimals(currency), currency)
 
 
 @lru_cache(maxsize=128)
 def _amount_format(locale: str, currency: str) -> _Format:
-    known = Locale.parse(locale)
-    return _read_format(known, known.decimal_formats[None], get_decimals(currency), None)
+    cldr = Locale.parse(locale)
+    return _read_format(cldr, cldr.decimal_formats[None], get_decimals(currency), None)
 
 
 @lru_cache(maxsize=128)
 def _number_format(locale: str) -> _Format:
-    known = Locale.parse(locale)
-    return _read_format(known, known.decimal_formats[None], 0, None)
+    cldr = Locale.parse(locale)
+    return _read_format(cldr, cldr.decimal_formats[None], 0, None)
 
 
-def _read_format(known: Locale, pattern: numbers.NumberPattern, places: int, currency: str | None) -> _Format:
-    system = _numbering_system(known)
+def _read_format(cldr: Locale, pattern: numbers.NumberPattern, places: int, currency: str | None) -> _Format:
+    system = _numbering_system(cldr)
     positive, negative = (
-        _surroundings(pattern.apply(one, known, currency=currency, numbering_system=system))
-        for one in (1, -1)
+        _surroundings(pattern.apply(one, cldr, currency=currency, numbering_system=system)) for one in (1, -1)
     )
-    symbol = numbers.get_currency_symbol(currency, known) if currency else ""
+    symbol = numbers.get_currency_symbol(currency, cldr) if currency else ""
     # A hyphen is no minus sign: it is shorter, and lines may break behind it.
-    minus = numbers.get_minus_sign_symbol(known, numbering_system=system).replace("-", _MINUS)
+    minus = numbers.get_minus_sign_symbol(cldr, numbering_system=system).replace("-", _MINUS)
     return _Format(
         positive=_spaced(positive, symbol),
         negative=_spaced((negative[0].replace("-", minus), negative[1].replace("-", minus)), symbol),
         places=places,
-        point=_separator(known, system, "Decimal", for_money=bool(currency)),
-        comma=_separator(known, system, "Group", for_money=bool(currency)),
+        point=_separator(cldr, system, "Decimal", for_money=bool(currency)),
+        comma=_separator(cldr, system, "Group", for_money=bool(currency)),
         groups=pattern.grouping,
-        ungrouped=pattern.grouping[0] + (str(known) in _LATE_GROUPING),
-        digits=_digits(known),
+        ungrouped=pattern.grouping[0] + (str(cldr) in _LATE_GROUPING),
+        digits=_digits(cldr),
     )
 
 
@@ -196,16 +195,16 @@ def _is_no_sign(character: str) -> bool:
     return unicodedata.category(character)[0] not in "SZ"
 
 
-def _separator(known: Locale, system: str, name: str, *, for_money: bool) -> str:
-    symbols = known.number_symbols[system]
+def _separator(cldr: Locale, system: str, name: str, *, for_money: bool) -> str:
+    symbols = cldr.number_symbols[system]
     own = symbols.get(f"currency{name}") if for_money else None
     return str(own or symbols[name.lower()])
 
 
-def _numbering_system(known: Locale) -> str:
-    system = known.default_numbering_system
+def _numbering_system(cldr: Locale) -> str:
+    system = cldr.default_numbering_system
     return system if system in _DIGITS else "latn"
 
 
-def _digits(known: Locale) -> dict[int, str]:
-    return dict(zip(map(ord, "0123456789"), _DIGITS.get(known.default_numbering_system, ""), strict=False))
+def _digits(cldr: Locale) -> dict[int, str]:
+    return dict(zip(map(ord, "0123456789"), _DIGITS.get(cldr.default_numbering_system, ""), strict=False))

@@ -56,15 +56,17 @@ def present_transfer(
 
     ``charge`` and ``instructions`` are in the language of the order, and so are the lines that are left of these.
     """
-    known = backend.payment_details(charge)
-    if not known:
+    details = backend.payment_details(charge)
+    if not details:
         return TransferDisplay()
     spoken = replace(charge, language=language.code)
     return TransferDisplay(
         details=_present_details(backend.payment_details(spoken), charge, language),
         code=draw_code(backend.payment_code(charge)),
         pay_by=format_date(expires_at, language.locale) if expires_at else "",
-        instructions=tuple(line for line in instructions.splitlines() if line and not _is_said(line, known)),
+        instructions=tuple(
+            line for line in instructions.splitlines() if line and not _is_said(line, details)
+        ),
     )
 
 

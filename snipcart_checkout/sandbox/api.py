@@ -103,7 +103,7 @@ def _deliver(request: HttpRequest, answer: Answer) -> HttpResponse:
         return _response(answer.reply)
     fault, settings = answer.planned.fault, get_settings()
     seconds = settings.slow_seconds if answer.planned.name == "slow" else settings.hang_seconds
-    connection = _socket_of(request)
+    connection = _get_socket(request)
     if fault.send and connection:
         fault.deliver(Wire(connection=connection), answer.reply, seconds)
         return HttpResponse()
@@ -120,11 +120,11 @@ def _response(reply: Reply) -> HttpResponse:
     return HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
 
 
-def _socket_of(request: HttpRequest) -> socket.socket | None:
+def _get_socket(request: HttpRequest) -> socket.socket | None:
     """The connection under a request. WSGI has no word for it, so this knows Django's own server and gunicorn."""
-    found = request.META.get("gunicorn.socket")
-    if found is None:
+    connection = request.META.get("gunicorn.socket")
+    if connection is None:
         # Django's server wraps the file that its socket was made into.
         file = getattr(getattr(request.META.get("wsgi.input"), "_read", None), "__self__", None)
-        found = getattr(getattr(file, "raw", None), "_sock", None)
-    return found if isinstance(found, socket.socket) else None
+        connection = getattr(getattr(file, "raw", None), "_sock", None)
+    return connection if isinstance(connection, socket.socket) else None

@@ -153,13 +153,13 @@ def _initial(cart: Cart) -> dict[str, Any]:
 
 
 def _address(data: dict[str, Any], prefix: str) -> Address:
-    found = {name: data[f"{prefix}_{name}"] for name in _ADDRESS_FIELDS}
+    fields = {name: data[f"{prefix}_{name}"] for name in _ADDRESS_FIELDS}
     return Address(
         **{
-            **found,
-            "surname": found["surname"] or None,
-            "region": found["region"] or None,
-            "country": found["country"].upper(),
+            **fields,
+            "surname": fields["surname"] or None,
+            "region": fields["region"] or None,
+            "country": fields["country"].upper(),
         }
     )
 

@@ -17,7 +17,7 @@ class ConfiguredGateway:
 
     def accepts_api_key(self, key: str, mode: str) -> bool:
         """Whether this is an API key of a mode; of any, without one."""
-        return any(_is_same(key, known) for one in _modes(mode) for known in one.api_keys)
+        return any(_is_same(key, own) for one in _modes(mode) for own in one.api_keys)
 
     def accepts_secret_key(self, key: str, mode: str) -> bool:
         """Whether this is the store's secret key in a mode; in any, without one."""

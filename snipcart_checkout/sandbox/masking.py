@@ -18,13 +18,13 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     """Return the text with every token and every one of the secrets shortened to its last four characters."""
     for secret in filter(None, secrets):
         text = text.replace(secret, _shortened(secret))
-    return JWT.sub(lambda found: f"eyJ{_shortened(found[0])}", text)
+    return JWT.sub(lambda match: f"eyJ{_shortened(match[0])}", text)
 
 
 def mask_link(url: str) -> str:
     """Return a link whose long parts, which may be proofs of something, are shortened to their first four characters."""
     parts = urlsplit(url)
-    path, query = (_LONG.sub(lambda found: f"{found[0][:4]}…", part) for part in (parts.path, parts.query))
+    path, query = (_LONG.sub(lambda match: f"{match[0][:4]}…", part) for part in (parts.path, parts.query))
     return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
 
 

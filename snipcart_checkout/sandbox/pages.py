@@ -90,9 +90,9 @@ def root_url(request: HttpRequest) -> str:
 
 def _open_cart(request: HttpRequest) -> Cart:
     """Return the cart named in the address or in the cookie; a new one where that has become an order."""
-    known = request.GET.get("cart") or request.get_signed_cookie(_COOKIE, "", salt=_COOKIE)
+    cart_id = request.GET.get("cart") or request.get_signed_cookie(_COOKIE, "", salt=_COOKIE)
     snipcart = get_snipcart()
-    cart = get_cart(known) if known else None
+    cart = get_cart(cart_id) if cart_id else None
     if cart is None:
         cart = new_cart(language=_page_language(translation.get_language_from_request(request)))
         snipcart.save_cart(cart)

@@ -172,10 +172,10 @@ def _decide_declined(payment: Payment, declined: Declined) -> Decision:
         "decline_code": code,
         "decline_message": message or decline_text(code, language),
     }
-    return Decision(to=_State.DECLINED, changes=changes, outcome=_outcome_of_decline(payment, code))
+    return Decision(to=_State.DECLINED, changes=changes, outcome=_decide_outcome(payment, code))
 
 
-def _outcome_of_decline(payment: Payment, code: str) -> str:
+def _decide_outcome(payment: Payment, code: str) -> str:
     """Until Snipcart was notified of ``processing``, the shopper may try again after a decline without
     Snipcart knowing of it.
     """

@@ -239,11 +239,11 @@ def _connection_problem(client: SnipcartClient) -> str:
         return ""
     except SnipcartError as error:
         # The reason itself is a log text, and logs are in English.
-        return f"{_kind_of_failure(error)} ({error})"
+        return f"{_describe_failure(error)} ({error})"
     return _("it accepts a token that cannot be genuine, so it is not Snipcart")
 
 
-def _kind_of_failure(error: SnipcartError) -> str:
+def _describe_failure(error: SnipcartError) -> str:
     if error.status is not None:
         return _("it answers with the HTTP status {status}").format(status=error.status)
     if isinstance(error, SnipcartUnavailable) and not error.was_sent:

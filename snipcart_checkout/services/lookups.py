@@ -216,7 +216,7 @@ def _note_refused(payments: QuerySet[Payment], body: bytes) -> None:
     """Record a message that could not be verified in the history of the payments that it names; never
     raises.
     """
-    named = {UUID(found.decode()) for found in islice(_REFERENCE.findall(body), _MOST_NAMED)}
+    named = {UUID(reference.decode()) for reference in islice(_REFERENCE.findall(body), _MOST_NAMED)}
     with contextlib.suppress(Error, TransactionOpen):
         for payment in payments.filter(pk__in=named) if named else ():
             _note_notification(payment, "refused")

@@ -18,7 +18,7 @@ from snipcart_checkout.snipcart.money import to_minor_units
 from snipcart_checkout.testing.server import Reply
 from snipcart_checkout.testing.sessions import StandInSession, new_invoice
 
-__all__ = ["BackendCase", "has", "later", "needs", "refund_of", "through_json"]
+__all__ = ["BackendCase", "build_refund", "has", "later", "needs", "through_json"]
 
 _Test = TypeVar("_Test", bound=Callable[..., None])
 
@@ -44,7 +44,7 @@ class BackendCase:
         super().__init_subclass__()
         for name, test in _inherited_tests(cls).items():
             if getattr(cls, name) in {None, test}:  # else it is overridden
-                setattr(cls, name, test if all(need(cls) for need in _needs_of(test)) else None)
+                setattr(cls, name, test if all(need(cls) for need in _get_needs(test)) else None)
 
     def make_backend(self) -> PaymentBackend:
         """Build the backend with options that work."""
@@ -142,7 +142,7 @@ class BackendCase:
             self.pay(charge)
             result = self.make_backend().lookup(charge)
         assert isinstance(result, Paid), f"A charge that was paid is {result!r}, so nothing can be refunded."
-        return refund_of(charge, result.transaction_id)
+        return build_refund(charge, result.transaction_id)
 
 
 Need: TypeAlias = Callable[[type[BackendCase]], bool]
@@ -171,11 +171,11 @@ def _inherited_tests(cls: type[BackendCase]) -> dict[str, Callable[..., None]]:
         name: value
         for parent in reversed(cls.__mro__[1:])
         for name, value in vars(parent).items()
-        if _needs_of(value) and name not in vars(cls)
+        if _get_needs(value) and name not in vars(cls)
     }
 
 
-def _needs_of(test: object) -> tuple[Need, ...]:
+def _get_needs(test: object) -> tuple[Need, ...]:
     return getattr(test, _NEEDS, ())
 
 
@@ -200,7 +200,7 @@ def later(charge: Charge, result: object) -> Charge:
     )
 
 
-def refund_of(charge: Charge, transaction_id: str) -> RefundRequest:
+def build_refund(charge: Charge, transaction_id: str) -> RefundRequest:
     """Return a refund of a whole charge, whose form is forgotten because it is paid."""
     return RefundRequest(
         reference=uuid4(),

@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from snipcart_checkout.sandbox.core.api import Snipcart, endpoint_of
+from snipcart_checkout.sandbox.core.api import Snipcart, get_endpoint
 from snipcart_checkout.sandbox.core.bodies import Line
 from snipcart_checkout.sandbox.core.fault_injection import PlannedFault
 from snipcart_checkout.sandbox.core.memory import ProcessMemory
@@ -250,7 +250,7 @@ class StandIn(Snipcart[StandInSession]):
 
     def _serve(self, request: Request, wire: Wire) -> bool:
         """Answer a request, and return whether the connection stays open."""
-        endpoint = endpoint_of(request)
+        endpoint = get_endpoint(request)
         with self._lock:
             self.calls.append(Call(**vars(request), endpoint=endpoint))
         self._run(self._before, endpoint)

@@ -33,7 +33,7 @@ from snipcart_checkout.presentation.payments import present_decline
 from snipcart_checkout.presentation.problems import Problem
 from snipcart_checkout.snipcart import PaymentSession, check_public_token
 from snipcart_checkout.views.cookies import remember_order
-from snipcart_checkout.views.endpoints import is_speculative, query_values, values_of
+from snipcart_checkout.views.endpoints import get_values, is_speculative, query_values
 from snipcart_checkout.views.pages import ShopperPage
 
 
@@ -75,35 +75,35 @@ class CheckoutView(ShopperPage):
             return self.http_method_not_allowed(request)
         return self.open(store, method) or self.pay(self.store.methods[method])
 
-    def open(self, store: str | None, method: str | None) -> HttpResponse | None:
+    def open(self, store_name: str | None, method_id: str | None) -> HttpResponse | None:
         """Find the store and ask Snipcart for the session; return a response when it already ends there."""
         stores = get_settings().stores
         if not stores:
             return self.problem(Problem.NOT_CONFIGURED)
-        found = stores.get(store) if store is not None else _only(list(stores.values()))
-        if found is None:
+        store = stores.get(store_name) if store_name is not None else _only(list(stores.values()))
+        if store is None:
             return self.problem(Problem.NO_SUCH_PAGE)
-        self.store = found
-        if method is not None and method not in found.methods and found.complete:
+        self.store = store
+        if method_id is not None and method_id not in store.methods and store.complete:
             return self.problem(Problem.UNKNOWN_METHOD)
-        if not found.complete:
+        if not store.complete:
             return self.problem(
-                Problem.NOT_CONFIGURED, reason=f"store {found.name} is incomplete, see manage.py check"
+                Problem.NOT_CONFIGURED, reason=f"store {store.name} is incomplete, see manage.py check"
             )
-        posted = values_of(self.request.POST, "publictoken")
+        posted = get_values(self.request.POST, "publictoken")
         self.public_token = check_public_token([*query_values(self.request, "publictoken"), *posted])
-        self.session = services.get_payment_session(self.public_token, found)
+        self.session = services.get_payment_session(self.public_token, store)
         self.language = self.chosen_language(self.session.invoice.language)
-        return self.open_order(method)
+        return self.open_order(method_id)
 
-    def open_order(self, method: str | None) -> HttpResponse | None:
+    def open_order(self, method_id: str | None) -> HttpResponse | None:
         """Return where a session leads that is being paid already, or that no method may pay."""
         self.attempts = services.get_attempts(self.store, self.session)
         if self.attempts.live is not None and not self.end_if_outdated(self.attempts.live):
             return self.to_payment(self.attempts.live)
         self.methods = services.offered_methods(self.store, self.session.invoice)
         if not self.methods or (
-            method is not None and method not in {offered.id for offered in self.methods}
+            method_id is not None and method_id not in {offered.id for offered in self.methods}
         ):
             refused = services.is_plan_refused(self.store, self.session.invoice)
             problem = Problem.PLAN_REFUSED if refused else Problem.METHOD_NOT_OFFERED
@@ -120,16 +120,16 @@ class CheckoutView(ShopperPage):
         self.attempts = services.get_attempts(self.store, self.session)
         return self.attempts.live is None
 
-    def show(self, method: str | None) -> HttpResponse:
+    def show(self, method_id: str | None) -> HttpResponse:
         """Show the order, with the form of the method when there is one to use."""
-        chosen = self.store.methods[method] if method else _only(self.methods)
-        form = self.form_of(chosen) if chosen else None
+        chosen = self.store.methods[method_id] if method_id else _only(self.methods)
+        form = self.build_form(chosen) if chosen else None
         left = self.attempts.left
         notice = "" if left else "limit"
         decline = "" if left else self.last_decline()
         return self.checkout_page(chosen, form, notice=notice, decline=decline)
 
-    def form_of(self, method: Method, data: Mapping[str, Any] | None = None, **options: Any) -> forms.Form:
+    def build_form(self, method: Method, data: Mapping[str, Any] | None = None, **options: Any) -> forms.Form:
         """Return the form of the method's backend, in the page's language."""
         form_class = get_backend(self.store, method).form_class
         with self.language.active():
@@ -146,9 +146,9 @@ class CheckoutView(ShopperPage):
             return self.declined_page(method, notice="limit")
         shown = self.request.POST.get("shown", "")
         if not constant_time_compare(shown, services.hash_order(self.session)):
-            form = self.form_of(method, initial=self.request.POST.dict())
+            form = self.build_form(method, initial=self.request.POST.dict())
             return self.checkout_page(method, form, notice="changed", status=409)
-        form = self.form_of(method, self.request.POST)
+        form = self.build_form(method, self.request.POST)
         with self.language.active():
             valid = form.is_valid()
         if not valid:
@@ -159,7 +159,7 @@ class CheckoutView(ShopperPage):
         """Lead back to the shop after a decline; whatever else stands in the form, nothing is charged."""
         declined = self.attempts.declined
         if declined is None:
-            return self.checkout_page(method, self.form_of(method))
+            return self.checkout_page(method, self.build_form(method))
         return self.to_payment(services.give_up(declined))
 
     def charge(self, method: Method, form: forms.Form) -> HttpResponse:
@@ -183,7 +183,7 @@ class CheckoutView(ShopperPage):
 
     def declined_page(self, method: Method, *, notice: str, form: forms.Form | None = None) -> HttpResponse:
         """Show why it was declined, with another try where one is left."""
-        form = form or self.form_of(method)
+        form = form or self.build_form(method)
         return self.checkout_page(method, form, notice=notice, decline=self.last_decline(), status=402)
 
     def last_decline(self) -> str:

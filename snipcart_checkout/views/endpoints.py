@@ -71,12 +71,12 @@ def query_values(request: HttpRequest, name: str) -> list[str]:
     Raises TokenMalformed for a query of more parameters than Django reads.
     """
     try:
-        return values_of(request.GET, name)
+        return get_values(request.GET, name)
     except SuspiciousOperation:
         raise TokenMalformed("the query cannot be read") from None
 
 
-def values_of(fields: QueryDict, name: str) -> list[str]:
+def get_values(fields: QueryDict, name: str) -> list[str]:
     """Return all values of a field, whatever the casing of its name."""
     return [value for key, values in fields.lists() if key.lower() == name for value in values]
 

@@ -196,7 +196,7 @@ class _Folding:
     def _variable(self, node: Any, shadowed: frozenset[str], block: tuple[BlockNode, ...]) -> Iterator[Node]:
         name = node.filter_expression.token
         if name == "block.super":
-            yield from self._block_of(block, shadowed)
+            yield from self._unfold_block(block, shadowed)
         elif name.startswith("block.") or name == "block":
             raise _Unfoldable
         else:
@@ -220,7 +220,7 @@ class _Folding:
         constant = whole and all(self._is_constant(expression, shadowed) for expression in expressions)
         yield self._text(node) if constant else node
 
-    def _first_of(self, node: Any, shadowed: frozenset[str], block: Any) -> Iterator[Node]:
+    def _firstof(self, node: Any, shadowed: frozenset[str], block: Any) -> Iterator[Node]:
         if node.asvar:
             self._refuse_meddling(node)
         constant = not node.asvar and all(self._is_constant(each, shadowed) for each in node.vars)
@@ -296,9 +296,9 @@ class _Folding:
         yield _changed(node, nodelist=self._merged(self._nodes(node.nodelist, inside, block)))
 
     def _block(self, node: Any, shadowed: frozenset[str], block: Any) -> Iterator[Node]:
-        yield from self._block_of(tuple(self._blocks.get(node.name, (node,))), shadowed)
+        yield from self._unfold_block(tuple(self._blocks.get(node.name, (node,))), shadowed)
 
-    def _block_of(self, blocks: tuple[BlockNode, ...], shadowed: frozenset[str]) -> Iterator[Node]:
+    def _unfold_block(self, blocks: tuple[BlockNode, ...], shadowed: frozenset[str]) -> Iterator[Node]:
         if blocks:
             yield from self._nodes(blocks[0].nodelist, shadowed, blocks[1:])
 
@@ -313,7 +313,7 @@ class _Folding:
         if is_finished or _is_plain(included.nodelist):
             yield from self._mark(included)
         if is_finished:
-            yield VariableNode(_name_of(str(self._finished[name])))
+            yield VariableNode(_to_expression(str(self._finished[name])))
         elif not _is_plain(included.nodelist):
             yield node
         elif node.extra_context:
@@ -393,7 +393,7 @@ _HANDLERS: Final[Mapping[type[Node], Any]] = {
     VariableNode: _Folding._variable,
     TranslateNode: _Folding._translation,
     BlockTranslateNode: _Folding._translated_block,
-    FirstOfNode: _Folding._first_of,
+    FirstOfNode: _Folding._firstof,
     IfNode: _Folding._if,
     ForNode: _Folding._for,
     WithNode: _Folding._with,
@@ -485,5 +485,5 @@ class _Name:
         return self._variable.resolve(context)
 
 
-def _name_of(name: str) -> Any:
+def _to_expression(name: str) -> Any:
     return _Name(name)

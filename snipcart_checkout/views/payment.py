@@ -67,7 +67,7 @@ class PaymentView(ShopperPage):
                 has_ended=services.has_ended(payment),
                 may_forward=may_forward,
                 can_retry=bool(recall_token(self.request)),
-                transfer=self.transfer_of(payment, backend, language),
+                transfer=self.get_transfer(payment, backend, language),
                 method=str(method.name) if method else "",
                 processed_by=str(backend.processed_by) if backend else "",
             )
@@ -87,7 +87,7 @@ class PaymentView(ShopperPage):
                 note_forwarding(response, payment)
         return response
 
-    def transfer_of(
+    def get_transfer(
         self, payment: Payment, backend: PaymentBackend | None, language: PageLanguage
     ) -> TransferDisplay | None:
         """Return how the shopper pays by themselves; None where there is nothing to do, or nobody knows how."""

@@ -43,7 +43,7 @@ SCRIPTS: Final = (
 )
 
 
-def integrity_of(content: bytes) -> str:
+def get_integrity(content: bytes) -> str:
     """Return the integrity of a file, as browsers compare it."""
     return f"sha384-{base64.b64encode(hashlib.sha384(content).digest()).decode()}"
 
@@ -59,7 +59,7 @@ def script_tags() -> tuple[ScriptTag, ...]:
 
 def _integrity(script: Script) -> str:
     collected = get_collected(script.path)
-    return script.integrity if collected is None else _integrity_of(collected)
+    return script.integrity if collected is None else _get_integrity(collected)
 
 
-_integrity_of = lru_cache(maxsize=8)(integrity_of)
+_get_integrity = lru_cache(maxsize=8)(get_integrity)

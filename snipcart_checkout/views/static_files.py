@@ -49,8 +49,8 @@ def get_content(path: str) -> bytes:
     collected = get_collected(path)
     if collected is not None:
         return collected
-    found = _find(path) if django_settings.DEBUG else _found_at(tuple(finders.get_finders()), path)
-    return _read(found) or _read(_SHIPPED / path) or b""
+    source = _find(path) if django_settings.DEBUG else _found_at(tuple(finders.get_finders()), path)
+    return _read(source) or _read(_SHIPPED / path) or b""
 
 
 def _has_storage() -> bool:
@@ -86,8 +86,8 @@ def _found_at(_finders: tuple[object, ...], path: str) -> Path:
 
 
 def _find(path: str) -> Path:
-    found = finders.find(path)
-    return Path(found) if isinstance(found, str) else _SHIPPED / path
+    source = finders.find(path)
+    return Path(source) if isinstance(source, str) else _SHIPPED / path
 
 
 def _read(path: Path) -> bytes | None:

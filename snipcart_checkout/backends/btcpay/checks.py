@@ -20,8 +20,8 @@ _Messages = Iterator[checks.CheckMessage]
 
 def check_options(backend: PaymentBackend) -> list[checks.CheckMessage]:
     """Return the messages about a backend's options."""
-    found = [message for rule in _RULES for message in rule(backend)]
-    return [*unknown_options(backend, OPTIONS), *found]
+    messages = [message for rule in _RULES for message in rule(backend)]
+    return [*unknown_options(backend, OPTIONS), *messages]
 
 
 def _url(backend: PaymentBackend) -> _Messages:

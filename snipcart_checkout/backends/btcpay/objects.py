@@ -40,18 +40,18 @@ class Invoice:
     created: int
 
     @classmethod
-    def from_json(cls, found: Any) -> Invoice:
+    def from_json(cls, content: Any) -> Invoice:
         """Read an InvoiceData."""
         return cls(
-            id=_id(found, "id"),
-            status=_text(found, "status"),
-            additional_status=_text(found, "additionalStatus"),
-            amount=_decimal(found, "amount"),
-            paid_amount=_optional_decimal(found, "paidAmount"),
-            currency=_text(found, "currency").upper(),
-            order_id=_order_id(found),
-            checkout_link=_text(found, "checkoutLink"),
-            created=_seconds(found, "createdTime"),
+            id=_id(content, "id"),
+            status=_text(content, "status"),
+            additional_status=_text(content, "additionalStatus"),
+            amount=_decimal(content, "amount"),
+            paid_amount=_optional_decimal(content, "paidAmount"),
+            currency=_text(content, "currency").upper(),
+            order_id=_order_id(content),
+            checkout_link=_text(content, "checkoutLink"),
+            created=_seconds(content, "createdTime"),
         )
 
 
@@ -64,12 +64,12 @@ class Payment:
     status: str
 
     @classmethod
-    def from_json(cls, found: Any) -> Payment:
+    def from_json(cls, content: Any) -> Payment:
         """Read a Payment."""
         return cls(
-            value=_decimal(found, "value"),
-            fee=_optional_decimal(found, "fee") or Decimal(0),
-            status=_text(found, "status"),
+            value=_decimal(content, "value"),
+            fee=_optional_decimal(content, "fee") or Decimal(0),
+            status=_text(content, "status"),
         )
 
 
@@ -88,15 +88,15 @@ class PaymentMethod:
     payments: tuple[Payment, ...]
 
     @classmethod
-    def from_json(cls, found: Any) -> PaymentMethod:
+    def from_json(cls, content: Any) -> PaymentMethod:
         """Read an InvoicePaymentMethodDataModel."""
-        payments = _field(found, "payments")
+        payments = _field(content, "payments")
         if not isinstance(payments, list):
             raise UnreadableObject("no usable payments")
-        destination = found.get("destination")
+        destination = content.get("destination")
         return cls(
-            rate=_decimal(found, "rate"),
-            due=_decimal(found, "due"),
+            rate=_decimal(content, "rate"),
+            due=_decimal(content, "due"),
             # Null as long as the shopper has not chosen the method.
             destination=destination if isinstance(destination, str) else "",
             payments=tuple(map(Payment.from_json, payments)),
@@ -114,15 +114,15 @@ class PullPayment:
     is_archived: bool
 
     @classmethod
-    def from_json(cls, found: Any) -> PullPayment:
+    def from_json(cls, content: Any) -> PullPayment:
         """Read a PullPaymentData."""
-        name = _field(found, "name")
+        name = _field(content, "name")
         return cls(
-            id=_id(found, "id"),
+            id=_id(content, "id"),
             name=name if isinstance(name, str) else "",
-            amount=_decimal(found, "amount"),
-            currency=_text(found, "currency").upper(),
-            is_archived=_field(found, "archived") is True,
+            amount=_decimal(content, "amount"),
+            currency=_text(content, "currency").upper(),
+            is_archived=_field(content, "archived") is True,
         )
 
 
@@ -134,47 +134,47 @@ class Payout:
     state: str
 
     @classmethod
-    def from_json(cls, found: Any) -> Payout:
+    def from_json(cls, content: Any) -> Payout:
         """Read a PayoutData."""
-        return cls(amount=_decimal(found, "originalAmount"), state=_text(found, "state"))
+        return cls(amount=_decimal(content, "originalAmount"), state=_text(content, "state"))
 
 
-def _field(found: Any, name: str) -> Any:
-    if not isinstance(found, Mapping):
+def _field(content: Any, name: str) -> Any:
+    if not isinstance(content, Mapping):
         raise UnreadableObject("something that is not an object")
-    return found.get(name)
+    return content.get(name)
 
 
-def _text(found: Any, name: str) -> str:
-    value = _field(found, name)
+def _text(content: Any, name: str) -> str:
+    value = _field(content, name)
     if not isinstance(value, str) or not value:
         raise UnreadableObject(f"no usable {name}")
     return value
 
 
-def _id(found: Any, name: str) -> str:
-    value = _text(found, name)
+def _id(content: Any, name: str) -> str:
+    value = _text(content, name)
     if not _ID.fullmatch(value):
         raise UnreadableObject(f"no usable {name}")
     return value
 
 
-def _order_id(found: Any) -> str:
+def _order_id(content: Any) -> str:
     # Invoices that other software made need not have one.
-    metadata = _field(found, "metadata")
+    metadata = _field(content, "metadata")
     value = metadata.get("orderId") if isinstance(metadata, Mapping) else None
     return value if isinstance(value, str) else ""
 
 
-def _decimal(found: Any, name: str) -> Decimal:
-    value = _optional_decimal(found, name)
+def _decimal(content: Any, name: str) -> Decimal:
+    value = _optional_decimal(content, name)
     if value is None:
         raise UnreadableObject(f"no {name}")
     return value
 
 
-def _optional_decimal(found: Any, name: str) -> Decimal | None:
-    value = _field(found, name)
+def _optional_decimal(content: Any, name: str) -> Decimal | None:
+    value = _field(content, name)
     if value is None:
         return None
     text = str(value) if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool) else ""
@@ -183,8 +183,8 @@ def _optional_decimal(found: Any, name: str) -> Decimal | None:
     return Decimal(text)
 
 
-def _seconds(found: Any, name: str) -> int:
-    value = _field(found, name)
+def _seconds(content: Any, name: str) -> int:
+    value = _field(content, name)
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
         raise UnreadableObject(f"no usable {name}")
     return int(value)

@@ -241,10 +241,10 @@ class LyraBackend(PaymentBackend):
     ) -> Paid | Pending | Declined:
         if order is not None:
             return to_outcome(order, attempts, self.from_minor_units)
-        found = find_outcome(attempts, self.from_minor_units)
-        if found is None:
+        outcome = find_outcome(attempts, self.from_minor_units)
+        if outcome is None:
             raise LyraOutcomeUnknown("Lyra knows neither the payment order nor a payment of it")
-        return found
+        return outcome
 
     def _cancel(self, order: PaymentOrder) -> PaymentOrder:
         try:

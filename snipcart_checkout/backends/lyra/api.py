@@ -77,10 +77,10 @@ class LyraApi:
             if refusal.code == TRANSACTION_NOT_FOUND:
                 return []
             raise
-        found = answer.get("transactions")
-        if not isinstance(found, list):
+        entries = answer.get("transactions")
+        if not isinstance(entries, list):
             raise LyraOutcomeUnknown("Lyra answered with an order without a list of transactions")
-        transactions = [Transaction.from_json(entry) for entry in found]
+        transactions = [Transaction.from_json(entry) for entry in entries]
         named = [answer.get("orderId"), *(transaction.order_id for transaction in transactions)]
         if order_id not in named or any(name not in (None, "", order_id) for name in named):
             raise LyraOutcomeUnknown("Lyra answered with another order")

@@ -40,15 +40,15 @@ def is_hmac_key(value: object) -> bool:
 
 def suits_store(password: object, backend: PaymentBackend) -> bool:
     """Return whether a password is of the mode, test or production, that the store is of."""
-    found = _PASSWORD.fullmatch(password) if isinstance(password, str) else None
-    return found is not None and (found[1] == "test") == backend.is_test
+    match = _PASSWORD.fullmatch(password) if isinstance(password, str) else None
+    return match is not None and (match[1] == "test") == backend.is_test
 
 
 def check_options(backend: PaymentBackend) -> list[checks.CheckMessage]:
     """Return the messages about a backend's options."""
     rules = (_platform, _api_url, _page_origins, _shop_id, _password, _mode, _hmac_key, _session_minutes)
-    found = [message for rule in rules for message in rule(backend)]
-    return [*unknown_options(backend, OPTIONS), *found]
+    messages = [message for rule in rules for message in rule(backend)]
+    return [*unknown_options(backend, OPTIONS), *messages]
 
 
 def _platform(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:

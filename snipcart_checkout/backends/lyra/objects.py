@@ -55,20 +55,20 @@ class Transaction:
     @classmethod
     def from_json(cls, answer: object) -> Transaction:
         """Read a transaction, whichever web service it came from."""
-        found = _members(answer)
+        content = _members(answer)
         return cls(
-            uuid=_text(found, "uuid"),
-            operation=_text(found, "operationType"),
-            method=_text(found, "paymentMethodType"),
-            status=_text(found, "status"),
-            detailed_status=_text(found, "detailedStatus"),
-            amount=_number(found, "amount"),
-            currency=_text(found, "currency"),
-            order_id=_text(_members(found.get("orderDetails")), "orderId"),
-            created=_text(found, "creationDate"),
-            parent=_text(_members(found.get("transactionDetails")), "parentTransactionUuid"),
-            error_code=to_error_code(found.get("errorCode")),
-            detailed_error_code=_text(found, "detailedErrorCode"),
+            uuid=_text(content, "uuid"),
+            operation=_text(content, "operationType"),
+            method=_text(content, "paymentMethodType"),
+            status=_text(content, "status"),
+            detailed_status=_text(content, "detailedStatus"),
+            amount=_number(content, "amount"),
+            currency=_text(content, "currency"),
+            order_id=_text(_members(content.get("orderDetails")), "orderId"),
+            created=_text(content, "creationDate"),
+            parent=_text(_members(content.get("transactionDetails")), "parentTransactionUuid"),
+            error_code=to_error_code(content.get("errorCode")),
+            detailed_error_code=_text(content, "detailedErrorCode"),
         )
 
 
@@ -76,13 +76,13 @@ def _members(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _text(found: Mapping[str, Any], name: str) -> str:
-    value = found.get(name)
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _number(found: Mapping[str, Any], name: str) -> int | None:
-    value = found.get(name)
+def _number(content: Mapping[str, Any], name: str) -> int | None:
+    value = content.get(name)
     return value if type(value) is int and value >= 0 else None
 
 

@@ -81,13 +81,13 @@ def is_undecided(attempts: Sequence[Transaction]) -> bool:
 
 def find_outcome(attempts: Sequence[Transaction], to_amount: ToAmount) -> Paid | Pending | Declined | None:
     """Return what came of the attempts to pay, None where there was none."""
-    found = {
+    by_status = {
         status: [entry for entry in attempts if get_status(entry) == status] for status in (PAID, RUNNING)
     }
-    if found[PAID]:
-        return _paid(found[PAID][0], to_amount)
-    if found[RUNNING]:
-        return Pending(found[RUNNING][-1].uuid)
+    if by_status[PAID]:
+        return _paid(by_status[PAID][0], to_amount)
+    if by_status[RUNNING]:
+        return Pending(by_status[RUNNING][-1].uuid)
     return Declined(_decline_code(attempts[-1])) if attempts else None
 
 
@@ -98,13 +98,13 @@ def to_outcome(
 
     Raises LyraOutcomeUnknown for what it cannot be.
     """
-    found = find_outcome(attempts, to_amount)
-    if isinstance(found, (Paid, Pending)):
-        return found
+    outcome = find_outcome(attempts, to_amount)
+    if isinstance(outcome, (Paid, Pending)):
+        return outcome
     if order.status == RUNNING:
         return Pending(order.id, unfinished=True)
     if order.status in _ENDED_UNPAID:
-        return found or Declined("cancelled")
+        return outcome or Declined("cancelled")
     raise LyraOutcomeUnknown(
         f"Lyra answered with a payment order that is {to_word(order.status)}, and with no payment of it"
     )

@@ -84,8 +84,8 @@ class MollieBackend(PaymentBackend):
 
     def charge(self, charge: Charge) -> ChargeResult:
         """Return the way to the charge's payment, or what has come of it already."""
-        found = self._get_payment(charge) if charge.provider_reference else self._create_payment(charge)
-        return found if isinstance(found, Declined) else self._to_redirect(charge, found)
+        payment = self._get_payment(charge) if charge.provider_reference else self._create_payment(charge)
+        return payment if isinstance(payment, Declined) else self._to_redirect(charge, payment)
 
     def lookup(self, charge: Charge) -> LookupResult:
         """Return what came of the charge's payment, canceling it where the shopper left it unfinished."""

@@ -97,8 +97,8 @@ class MollieApi:
         for _ in range(_MOST_PAGES):
             response = self._send("GET", f"{_path(payment_id)}/refunds", query=query)
             page = _read(response, RefundPage.from_json)
-            if found := next((refund for refund in page.refunds if refund.reference == reference), None):
-                return found
+            if refund := next((each for each in page.refunds if each.reference == reference), None):
+                return refund
             if not page.next_url:
                 return None
             query = _next_query(page.next_url)
@@ -148,23 +148,23 @@ def _next_query(url: str) -> dict[str, str]:
 def _read(response: requests.Response, read: Callable[[object], _T]) -> _T:
     problem = f"Mollie answered {response.status_code}"
     try:
-        found = response.json()
+        content = response.json()
         if response.status_code in _DONE:
-            return read(found)
+            return read(content)
     except Exception:  # cut, too deep, no JSON, or not of the kind that was asked for
-        found = None
+        content = None
         problem += " with something else than what was requested"
-    refused = _refusal(response.status_code, found)
+    refused = _refusal(response.status_code, content)
     raise refused or MollieOutcomeUnknown(problem)
 
 
-def _refusal(status: int, found: object) -> MollieRefused | None:
+def _refusal(status: int, content: object) -> MollieRefused | None:
     """Return what Mollie refused; None where the answer is not Mollie's own or does not say that nothing was done."""
-    if not isinstance(found, dict) or found.get("status") != status:
+    if not isinstance(content, dict) or content.get("status") != status:
         return None
-    field = str(found.get("field") or "")
+    field = str(content.get("field") or "")
     field = field if _FIELD.fullmatch(field) else ""
     text = f"Mollie answered {status}" + (f" about the field {field}" if field else "")
-    if status == 409 and _DUPLICATE.search(str(found.get("detail"))):
+    if status == 409 and _DUPLICATE.search(str(content.get("detail"))):
         return MollieDuplicateRefund(text, status=status)
     return MollieRefused(text, status=status, field=field) if status in _REFUSED else None

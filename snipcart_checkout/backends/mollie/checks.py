@@ -41,10 +41,10 @@ _FEWEST_CHARACTERS: Final = 8
 
 def is_usable_key(key: object) -> bool:
     """Return whether a value can be one of Mollie's API keys, and no placeholder."""
-    found = _API_KEY.fullmatch(key) if isinstance(key, str) else None
-    if found is None or found[2] in _SAMPLES:
+    match = _API_KEY.fullmatch(key) if isinstance(key, str) else None
+    if match is None or match[2] in _SAMPLES:
         return False
-    return len(set(found[2])) >= _FEWEST_CHARACTERS
+    return len(set(match[2])) >= _FEWEST_CHARACTERS
 
 
 def is_of_mode(key: str, *, is_test: bool) -> bool:
@@ -55,8 +55,8 @@ def is_of_mode(key: str, *, is_test: bool) -> bool:
 def check_options(backend: PaymentBackend) -> list[checks.CheckMessage]:
     """Return the messages about a backend's options."""
     rules = (_check_key, _check_mode, _check_methods, _check_profile, _check_origins, _check_description)
-    found = [message for rule in rules for message in rule(backend)]
-    return [*unknown_options(backend, OPTIONS), *found]
+    messages = [message for rule in rules for message in rule(backend)]
+    return [*unknown_options(backend, OPTIONS), *messages]
 
 
 def _check_key(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:

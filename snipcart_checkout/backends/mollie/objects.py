@@ -32,9 +32,9 @@ class MollieRefund:
     created_at: str
 
     @classmethod
-    def from_json(cls, found: object) -> MollieRefund:
+    def from_json(cls, content: object) -> MollieRefund:
         """Read a refund object; raise ValueError for anything else."""
-        fields = _fields(found, "refund")
+        fields = _fields(content, "refund")
         return cls(
             id=_id(fields, "re"),
             status=_text(fields, "status"),
@@ -77,9 +77,9 @@ class MolliePayment:
     refunds: tuple[MollieRefund, ...]
 
     @classmethod
-    def from_json(cls, found: object) -> MolliePayment:
+    def from_json(cls, content: object) -> MolliePayment:
         """Read a payment object, with its refunds where they are embedded; raise ValueError for anything else."""
-        fields = _fields(found, "payment")
+        fields = _fields(content, "payment")
         amount, currency = _amount(_mapping(fields, "amount"))
         details = _mapping(fields, "details")
         return cls(
@@ -106,9 +106,9 @@ class MollieProfile:
     status: str
 
     @classmethod
-    def from_json(cls, found: object) -> MollieProfile:
+    def from_json(cls, content: object) -> MollieProfile:
         """Read a profile object; raise ValueError for anything else."""
-        fields = _fields(found, "profile")
+        fields = _fields(content, "profile")
         return cls(id=_id(fields, "pfl"), mode=_text(fields, "mode"), status=_text(fields, "status"))
 
 
@@ -120,13 +120,15 @@ class RefundPage:
     next_url: str
 
     @classmethod
-    def from_json(cls, found: object) -> RefundPage:
+    def from_json(cls, content: object) -> RefundPage:
         """Read a list of refunds; raise ValueError for anything else."""
-        if not isinstance(found, dict) or not isinstance(_mapping(found, "_embedded").get("refunds"), list):
+        if not isinstance(content, dict) or not isinstance(
+            _mapping(content, "_embedded").get("refunds"), list
+        ):
             raise ValueError("it is not a list of refunds")
         return cls(
-            refunds=tuple(map(MollieRefund.from_json, found["_embedded"]["refunds"])),
-            next_url=_text(_mapping(_mapping(found, "_links"), "next"), "href"),
+            refunds=tuple(map(MollieRefund.from_json, content["_embedded"]["refunds"])),
+            next_url=_text(_mapping(_mapping(content, "_links"), "next"), "href"),
         )
 
 
@@ -154,17 +156,17 @@ def _transfer(details: Mapping[str, Any]) -> TransferDetails | None:
     )
 
 
-def _fields(found: object, resource: str) -> Mapping[str, Any]:
-    if not isinstance(found, dict) or found.get("resource", resource) != resource:
+def _fields(content: object, resource: str) -> Mapping[str, Any]:
+    if not isinstance(content, dict) or content.get("resource", resource) != resource:
         raise ValueError(f"it is not a {resource}")
-    return found
+    return content
 
 
 def _id(fields: Mapping[str, Any], kind: str) -> str:
-    found = _text(fields, "id")
-    if not is_id(found, kind):
+    content = _text(fields, "id")
+    if not is_id(content, kind):
         raise ValueError("it has no id of Mollie's")
-    return found
+    return content
 
 
 def _reference(fields: Mapping[str, Any]) -> str:
@@ -179,15 +181,15 @@ def _reference(fields: Mapping[str, Any]) -> str:
 
 
 def _mapping(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = fields.get(name)
-    return found if isinstance(found, dict) else {}
+    content = fields.get(name)
+    return content if isinstance(content, dict) else {}
 
 
 def _list(fields: Mapping[str, Any], name: str) -> list[Any]:
-    found = fields.get(name)
-    return found if isinstance(found, list) else []
+    content = fields.get(name)
+    return content if isinstance(content, list) else []
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
-    found = fields.get(name)
-    return found if isinstance(found, str) else ""
+    content = fields.get(name)
+    return content if isinstance(content, str) else ""

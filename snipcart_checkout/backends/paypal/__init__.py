@@ -107,14 +107,14 @@ class PayPalBackend(PaymentBackend):
 
     def charge(self, charge: Charge) -> ChargeResult:
         """Return the way to the charge's order, or what has come of it already."""
-        found = self._get_order(charge) if charge.provider_reference else self._create_order(charge)
-        if isinstance(found, Declined):
-            return found
-        if get_state(found) is not OrderState.OPEN:
-            return self._settle(charge, found)
-        if not found.approval_url:
+        order = self._get_order(charge) if charge.provider_reference else self._create_order(charge)
+        if isinstance(order, Declined):
+            return order
+        if get_state(order) is not OrderState.OPEN:
+            return self._settle(charge, order)
+        if not order.approval_url:
             raise PayPalOutcomeUnknown("PayPal answered with an order that the shopper cannot approve")
-        return Redirect(found.approval_url, found.id)
+        return Redirect(order.approval_url, order.id)
 
     def lookup(self, charge: Charge) -> LookupResult:
         """Return what came of the charge's order: capture what is approved, end what nobody will finish."""
@@ -197,12 +197,12 @@ class PayPalBackend(PaymentBackend):
     def _get_order(self, charge: Charge) -> Order:
         """Return the order whose id we stored; one that PayPal does not know means the wrong account, not nothing."""
         try:
-            found = self._api.order(charge.provider_reference)
+            order = self._api.order(charge.provider_reference)
         except PayPalRefused as refused:
             problem = str(refused)
         else:
-            if self._belongs_to(charge, found):
-                return found
+            if self._belongs_to(charge, order):
+                return order
             problem = "PayPal answered with the order of another charge"
         raise PayPalOutcomeUnknown(problem)
 
@@ -213,10 +213,10 @@ class PayPalBackend(PaymentBackend):
         """Return what came of an order, after doing what is left to do about it."""
         state = get_state(order)
         if order.captures:
-            found = to_outcome(order)
-            if isinstance(found, Declined) and state in _CAPTURABLE:
-                return self._end(charge, order, found.code)
-            return found
+            outcome = to_outcome(order)
+            if isinstance(outcome, Declined) and state in _CAPTURABLE:
+                return self._end(charge, order, outcome.code)
+            return outcome
         if state is OrderState.APPROVED and not charge.is_void:
             return self._capture(charge, order)
         is_left = charge.is_void or charge.shopper_returned or self._is_too_old(order)

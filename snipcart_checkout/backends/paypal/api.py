@@ -106,9 +106,9 @@ class PayPalApi:
             auth=(self._client_id, self._client_secret),
             data={"grant_type": "client_credentials"},
         )
-        found = _result(answer)
-        token = found.get("access_token") if isinstance(found, Mapping) else None
-        seconds = found.get("expires_in") if isinstance(found, Mapping) else None
+        content = _result(answer)
+        token = content.get("access_token") if isinstance(content, Mapping) else None
+        seconds = content.get("expires_in") if isinstance(content, Mapping) else None
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise PayPalOutcomeUnknown("PayPal answered without an access token")
         store_token(self._account, token, seconds=seconds if type(seconds) is int else 0)
@@ -169,14 +169,14 @@ def _segment(identifier: str) -> str:
 def _result(answer: requests.Response) -> Any:
     """Return the JSON of a good answer, None for one without a body; raise for any other."""
     status = answer.status_code
-    found = _json(answer)
-    if status in {200, 201, 202} and found is not None:
-        return found
+    content = _json(answer)
+    if status in {200, 201, 202} and content is not None:
+        return content
     if status == 204:
         return None
-    if 400 <= status < 500 and status not in _UNCLEAR and isinstance(found, Mapping):
-        raise _refusal(status, found)
-    raise PayPalOutcomeUnknown(f"PayPal answered {status}{_described(found)}")
+    if 400 <= status < 500 and status not in _UNCLEAR and isinstance(content, Mapping):
+        raise _refusal(status, content)
+    raise PayPalOutcomeUnknown(f"PayPal answered {status}{_described(content)}")
 
 
 def _json(answer: requests.Response) -> Any:
@@ -186,33 +186,33 @@ def _json(answer: requests.Response) -> Any:
         return None
 
 
-def _refusal(status: int, found: Mapping[str, Any]) -> PayPalRefused | PayPalOutcomeUnknown:
+def _refusal(status: int, content: Mapping[str, Any]) -> PayPalRefused | PayPalOutcomeUnknown:
     """Return what a 4xx means; without PayPal's own error object it may be anybody's, and says nothing."""
-    name = _matching(found.get("name") or found.get("error"), _CODE)
-    text = f"PayPal answered {status}{_described(found)}"
+    name = _matching(content.get("name") or content.get("error"), _CODE)
+    text = f"PayPal answered {status}{_described(content)}"
     if not name:
         return PayPalOutcomeUnknown(text)
-    detail = _first_detail(found)
+    detail = _first_detail(content)
     return PayPalRefused(
         text, code=_matching(detail.get("issue"), _CODE) or name, field=str(detail.get("field") or "")[:200]
     )
 
 
-def _described(found: object) -> str:
+def _described(content: object) -> str:
     """Return what PayPal's error says as far as it is fit for a log: codes and its debug id."""
-    if not isinstance(found, Mapping):
+    if not isinstance(content, Mapping):
         return ""
     codes = (
-        _matching(found.get("name") or found.get("error"), _CODE),
-        _matching(_first_detail(found).get("issue"), _CODE),
+        _matching(content.get("name") or content.get("error"), _CODE),
+        _matching(_first_detail(content).get("issue"), _CODE),
     )
-    debug_id = _matching(found.get("debug_id"), _DEBUG_ID)
+    debug_id = _matching(content.get("debug_id"), _DEBUG_ID)
     said = " ".join(dict.fromkeys(code for code in codes if code))
     return (f" {said}" if said else "") + (f" (debug id {debug_id})" if debug_id else "")
 
 
-def _first_detail(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    details = found.get("details")
+def _first_detail(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    details = content.get("details")
     first = details[0] if isinstance(details, list) and details else None
     return first if isinstance(first, Mapping) else {}
 

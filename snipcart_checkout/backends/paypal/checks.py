@@ -55,8 +55,8 @@ def is_minutes(value: object) -> bool:
 def check_options(backend: PaymentBackend) -> list[checks.CheckMessage]:
     """Return the messages about a backend's options."""
     rules = (_credentials, _webhook_id, _order_minutes, _brand_name, _api_url)
-    found = [message for rule in rules for message in rule(backend)]
-    return [*unknown_options(backend, OPTIONS), *found]
+    messages = [message for rule in rules for message in rule(backend)]
+    return [*unknown_options(backend, OPTIONS), *messages]
 
 
 def _credentials(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:

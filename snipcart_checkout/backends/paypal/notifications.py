@@ -69,11 +69,11 @@ def read_event(api: PayPalApi, webhook_id: str, headers: Mapping[str, str], body
 
 def _transmission(headers: Mapping[str, str]) -> dict[str, str]:
     sent = {name.lower(): value for name, value in headers.items()}
-    found = {field: sent.get(header, "") for field, (header, _limit) in _HEADERS.items()}
+    fields = {field: sent.get(header, "") for field, (header, _limit) in _HEADERS.items()}
     for field, (header, limit) in _HEADERS.items():
-        if not _PRINTABLE.fullmatch(found[field]) or len(found[field]) > limit:
+        if not _PRINTABLE.fullmatch(fields[field]) or len(fields[field]) > limit:
             raise NotificationRefused(f"the header {header} is missing or is not one of PayPal's")
-    return found
+    return fields
 
 
 def _event(body: bytes) -> Mapping[str, Any]:

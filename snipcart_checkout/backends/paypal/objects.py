@@ -31,9 +31,9 @@ class Capture:
     currency: str
 
     @classmethod
-    def from_json(cls, found: object) -> Capture:
+    def from_json(cls, value: object) -> Capture:
         """Read a capture."""
-        fields = _object(found, "a capture")
+        fields = _object(value, "a capture")
         money = _object(fields.get("amount"), "the amount of a capture")
         return cls(
             id=_text(fields, "id", _ID),
@@ -52,9 +52,9 @@ class Refund:
     reference: str
 
     @classmethod
-    def from_json(cls, found: object) -> Refund:
+    def from_json(cls, value: object) -> Refund:
         """Read a refund."""
-        fields = _object(found, "a refund")
+        fields = _object(value, "a refund")
         return cls(
             id=_text(fields, "id", _ID),
             status=_text(fields, "status", _STATUS),
@@ -80,9 +80,9 @@ class Order:
     refunds: tuple[Refund, ...]
 
     @classmethod
-    def from_json(cls, found: object) -> Order:
+    def from_json(cls, value: object) -> Order:
         """Read an order."""
-        fields = _object(found, "an order")
+        fields = _object(value, "an order")
         units = [_object(unit, "a purchase unit") for unit in _list(fields, "purchase_units")]
         payments = [_object(unit.get("payments") or {}, "payments") for unit in units]
         return cls(
@@ -132,5 +132,5 @@ def _text(fields: Mapping[str, Any], name: str, pattern: re.Pattern[str]) -> str
 
 def _time(value: object) -> datetime | None:
     """Return a time with its zone; None for whatever is none."""
-    found = parse_datetime(value) if isinstance(value, str) else None
-    return found if found and found.tzinfo else None
+    moment = parse_datetime(value) if isinstance(value, str) else None
+    return moment if moment and moment.tzinfo else None

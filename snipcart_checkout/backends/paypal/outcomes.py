@@ -107,8 +107,8 @@ def to_outcome(order: Order) -> Paid | Pending | Declined:
     """Return what came of an order; raise PayPalOutcomeUnknown for what it cannot be."""
     outcomes = [_to_capture_outcome(capture) for capture in order.captures]
     for kind in _BEST_FIRST:
-        if found := next((outcome for outcome in outcomes if isinstance(outcome, kind)), None):
-            return found
+        if outcome := next((each for each in outcomes if isinstance(each, kind)), None):
+            return outcome
     state = get_state(order)
     if state is OrderState.ENDED:
         return Declined("cancelled")

@@ -53,9 +53,9 @@ def make_refund(api: PayPalApi, refund: RefundRequest, money: Mapping[str, str])
 
     PayPal stores the keys of refunds for 45 days, so a refund that exists already is looked for first.
     """
-    found = find_refund(api, refund)
-    if not isinstance(found, NotFound):
-        return found
+    earlier = find_refund(api, refund)
+    if not isinstance(earlier, NotFound):
+        return earlier
     reference = str(refund.reference)
     body = {"amount": dict(money), "custom_id": reference}
     try:

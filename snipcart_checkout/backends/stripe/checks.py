@@ -32,18 +32,18 @@ def is_usable_key(key: object) -> bool:
     return isinstance(key, str) and _SECRET_KEY.fullmatch(key) is not None
 
 
-def suits_store(key: str, store: str) -> bool:
+def suits_store(key: str, store_name: str) -> bool:
     """Return whether a usable key is of the mode, live or test, that the store is of."""
-    configured = get_settings().stores.get(store)
-    found = _SECRET_KEY.fullmatch(key)
-    return configured is None or found is None or (found[1] == "test") == configured.is_test
+    store = get_settings().stores.get(store_name)
+    match = _SECRET_KEY.fullmatch(key)
+    return store is None or match is None or (match[1] == "test") == store.is_test
 
 
 def check_options(backend: PaymentBackend) -> list[checks.CheckMessage]:
     """Return the messages about a backend's options."""
     rules = (_key, _mode, _webhook_secrets, _session_minutes, _checkout_origins, _product_name)
-    found = [message for rule in rules for message in rule(backend)]
-    return [*unknown_options(backend, OPTIONS), *found]
+    messages = [message for rule in rules for message in rule(backend)]
+    return [*unknown_options(backend, OPTIONS), *messages]
 
 
 def _key(backend: PaymentBackend) -> Iterator[checks.CheckMessage]:

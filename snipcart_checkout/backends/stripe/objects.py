@@ -17,12 +17,12 @@ class PaymentIntent:
     decline_code: str
 
     @classmethod
-    def from_stripe(cls, found: Any) -> PaymentIntent:
+    def from_stripe(cls, content: Any) -> PaymentIntent:
         """Read a PaymentIntent of Stripe's library."""
-        error = _field(found, "last_payment_error")
+        error = _field(content, "last_payment_error")
         return cls(
-            id=_text(found, "id"),
-            status=_text(found, "status"),
+            id=_text(content, "id"),
+            status=_text(content, "status"),
             error_type=_text(error, "type"),
             error_code=_text(error, "code"),
             decline_code=_text(error, "decline_code"),
@@ -44,20 +44,20 @@ class CheckoutSession:
     intent: PaymentIntent | None
 
     @classmethod
-    def from_stripe(cls, found: Any) -> CheckoutSession:
+    def from_stripe(cls, content: Any) -> CheckoutSession:
         """Read a Checkout Session of Stripe's library; raise ValueError where its PaymentIntent is not expanded."""
-        intent = _field(found, "payment_intent")
+        intent = _field(content, "payment_intent")
         if isinstance(intent, str):
             raise ValueError("the PaymentIntent is not expanded")
         return cls(
-            id=_text(found, "id"),
-            status=_text(found, "status"),
-            payment_status=_text(found, "payment_status"),
-            reference=_text(found, "client_reference_id"),
-            url=_text(found, "url"),
-            created=int(_field(found, "created")),
-            amount_total=_field(found, "amount_total"),
-            currency=_text(found, "currency").upper(),
+            id=_text(content, "id"),
+            status=_text(content, "status"),
+            payment_status=_text(content, "payment_status"),
+            reference=_text(content, "client_reference_id"),
+            url=_text(content, "url"),
+            created=int(_field(content, "created")),
+            amount_total=_field(content, "amount_total"),
+            currency=_text(content, "currency").upper(),
             intent=PaymentIntent.from_stripe(intent) if intent is not None else None,
         )
 
@@ -72,25 +72,25 @@ class Refund:
     failure_reason: str
 
     @classmethod
-    def from_stripe(cls, found: Any) -> Refund:
+    def from_stripe(cls, content: Any) -> Refund:
         """Read a Refund of Stripe's library."""
         return cls(
-            id=_text(found, "id"),
-            status=_text(found, "status"),
-            reference=get_reference(found),
-            failure_reason=_text(found, "failure_reason"),
+            id=_text(content, "id"),
+            status=_text(content, "status"),
+            reference=get_reference(content),
+            failure_reason=_text(content, "failure_reason"),
         )
 
 
-def get_reference(found: Any) -> str:
+def get_reference(content: Any) -> str:
     """Return our reference out of the metadata of an object of Stripe's; empty where there is none."""
-    return _text(_field(found, "metadata"), "reference")
+    return _text(_field(content, "metadata"), "reference")
 
 
-def _field(found: Any, name: str) -> Any:
-    return getattr(found, name, None)
+def _field(content: Any, name: str) -> Any:
+    return getattr(content, name, None)
 
 
-def _text(found: Any, name: str) -> str:
-    value = _field(found, name)
+def _text(content: Any, name: str) -> str:
+    value = _field(content, name)
     return value if isinstance(value, str) else ""

@@ -73,8 +73,8 @@ class _Sample(Page):
         """Return the made-up order that was asked for."""
         asked = self.request.GET
         return make_session(
-            order=_one_of(ORDERS, asked.get("order", "")),
-            currency=_one_of(CURRENCIES, asked.get("currency", "")),
+            order=_choose(ORDERS, asked.get("order", "")),
+            currency=_choose(CURRENCIES, asked.get("currency", "")),
             language=self.chosen_language().html_lang,
             return_url=to_cart_url("", self.sample_store().shop_hosts),
         )
@@ -88,7 +88,7 @@ def _is_manual(method: Method) -> bool:
     return method.backend.endswith("ManualBackend")
 
 
-def _one_of(choices: Any, wanted: str) -> str:
+def _choose(choices: Any, wanted: str) -> str:
     return wanted if wanted in choices else next(iter(choices))
 
 
@@ -120,13 +120,13 @@ class CheckoutSample(_Sample, CheckoutView):
     def sample_method(self) -> Method:
         """Return the method that was asked for, else the first."""
         methods = self.store.methods
-        return methods[_one_of(methods, self.request.GET.get("method", ""))]
+        return methods[_choose(methods, self.request.GET.get("method", ""))]
 
     def sample_form(self, method: Method, *, has_errors: bool) -> forms.Form:
         """Return the method's form, filled in wrongly where errors are to be seen."""
         if not has_errors:
-            return self.form_of(method)
-        form = self.form_of(method, {})
+            return self.build_form(method)
+        form = self.build_form(method, {})
         with translation.override(self.language.code):
             for name in form.fields or (None,):
                 form.add_error(name, forms.Field.default_error_messages["required"])
@@ -151,7 +151,7 @@ class PaymentSample(_Sample, PaymentView):
 
     def sample_method(self, store: Store, *, is_manual: bool) -> str:
         """Return the method that was asked for, else the first; where the shopper pays by themselves, one of that kind."""
-        wanted = _one_of(store.methods, self.request.GET.get("method", ""))
+        wanted = _choose(store.methods, self.request.GET.get("method", ""))
         manual = [name for name, method in store.methods.items() if _is_manual(method)]
         return manual[0] if is_manual and manual and wanted not in manual else wanted
 
@@ -184,16 +184,16 @@ class Gallery(_Sample):
         chosen = page_language(asked.get("language") or translation.get_language() or "")
         state = asked.get("state", "")
         impossible = self.impossible_states()
-        known = [f"{page}/{name}" for page, names in _STATES.items() for name in names]
-        known = [one for one in known if one not in impossible]
-        if state and state not in known:
+        states = [f"{page}/{name}" for page, names in _STATES.items() for name in names]
+        states = [one for one in states if one not in impossible]
+        if state and state not in states:
             return self.problem(Problem.NO_SUCH_PAGE)
         tags = [chosen.html_lang] if not state else [language_tag(code) for code in LANGUAGES]
-        exhibits = [self.exhibit(one, tag) for one in ([state] if state else known) for tag in tags]
+        exhibits = [self.exhibit(one, tag) for one in ([state] if state else states) for tag in tags]
         context = {
             "exhibits": exhibits,
             "state": state,
-            "states": known,
+            "states": states,
             "language": chosen,
             "languages": [
                 (language_tag(code), name, code == chosen.code) for code, name in LANGUAGES.items()
@@ -205,7 +205,7 @@ class Gallery(_Sample):
     def impossible_states(self) -> set[str]:
         """Return the states that no shopper of this store and method can meet."""
         store = self.sample_store()
-        method = store.methods[_one_of(store.methods, self.request.GET.get("method", ""))]
+        method = store.methods[_choose(store.methods, self.request.GET.get("method", ""))]
         ruled_out = {
             "checkout/choose": len(store.methods) == 1,
             "checkout/errors": not get_backend(store, method).form_class.base_fields,
@@ -232,6 +232,6 @@ class Gallery(_Sample):
             "currency": list(CURRENCIES),
         }
         return {
-            name: [(value, value == _one_of(values, self.request.GET.get(name, ""))) for value in values]
+            name: [(value, value == _choose(values, self.request.GET.get(name, ""))) for value in values]
             for name, values in offered.items()
         }

@@ -114,8 +114,8 @@ class Snipcart(Generic[_S]):
     @property
     def sessions(self) -> list[_S]:
         """The sessions of which something is still known, in the order in which they began."""
-        known = map(self.get_session, self._memory.load("sessions", []))
-        return [session for session in known if session is not None]
+        sessions = map(self.get_session, self._memory.load("sessions", []))
+        return [session for session in sessions if session is not None]
 
     def get_session(self, identifier: str) -> _S | None:
         """Return a session by its id."""
@@ -201,13 +201,15 @@ class Snipcart(Generic[_S]):
         return Answer(reply=reply, endpoint=call.endpoint, session=session, planned=planned, problem=problem)
 
     def _read(self, request: Request) -> _Call[_S]:
-        endpoint = endpoint_of(request)
+        endpoint = get_endpoint(request)
         if endpoint in {"validate", "payment-session"}:
             tokens = request.query.get("publicToken", [])
-            return _Call(request=request, endpoint=endpoint, session=self._session_of("public", *tokens[:1]))
+            return _Call(
+                request=request, endpoint=endpoint, session=self._find_session("public", *tokens[:1])
+            )
         call: _Call[_S] = _Call(request=request, endpoint=endpoint, session=None)
         if endpoint == "requestvalidation":
-            return replace(call, session=self._session_of("request", call.request_token))
+            return replace(call, session=self._find_session("request", call.request_token))
         if endpoint != "payment" or len(request.body) > _MAX_BODY:
             return call
         try:
@@ -218,7 +220,7 @@ class Snipcart(Generic[_S]):
         session = self.get_session(identifier) if isinstance(identifier, str) else None
         return replace(call, body=body, session=session)
 
-    def _session_of(self, purpose: str, text: str = "") -> _S | None:
+    def _find_session(self, purpose: str, text: str = "") -> _S | None:
         token = self._tokens.read(text, purpose)
         return self.get_session(token.session_id) if token else None
 
@@ -334,7 +336,7 @@ class Snipcart(Generic[_S]):
         return Reply.of_json(200, {"token": call.request_token})
 
 
-def endpoint_of(request: Request) -> str:
+def get_endpoint(request: Request) -> str:
     """Return which endpoint a request is for; empty when Snipcart has none there."""
     if request.path.startswith(_REQUEST_VALIDATION):
         return "requestvalidation"

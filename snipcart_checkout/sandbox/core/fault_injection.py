@@ -86,16 +86,16 @@ class FaultInjection:
         """Return the fault that happens to a call; None when all goes well."""
         with self._memory.lock:
             planned = self.planned
-            found = next(
+            fault = next(
                 (one for one in planned if one.concerns(place, session_id, key=key, is_repeat=is_repeat)),
                 None,
             )
-            if found is None:
+            if fault is None:
                 return None
-            happens = found.skip == 0
-            _count(found, key)
+            happens = fault.skip == 0
+            _count(fault, key)
             self._memory.save(_PLANNED, tuple(one for one in planned if one.times != 0))
-            return found if happens else None
+            return fault if happens else None
 
 
 def _count(planned: PlannedFault, key: str) -> None:

@@ -187,7 +187,7 @@ def get_fault(name: str | int, place: str) -> Fault:
         raise ValueError(f"{place!r} is no endpoint of the stand-in; it has {', '.join(PLACES)}")
     if str(name).isdigit() and place in ENDPOINTS:
         return FAULTS.get(str(name)) or _status(int(name))
-    known = [name for name, fault in FAULTS.items() if place in fault.places]
-    if name not in known:
-        raise ValueError(f"{name!r} is no fault of the stand-in's {place!r}; it has {', '.join(known)}")
+    possible = [name for name, fault in FAULTS.items() if place in fault.places]
+    if name not in possible:
+        raise ValueError(f"{name!r} is no fault of the stand-in's {place!r}; it has {', '.join(possible)}")
     return FAULTS[str(name)]

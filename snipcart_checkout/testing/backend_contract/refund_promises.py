@@ -12,7 +12,7 @@ from snipcart_checkout.backends.results import (
     find_fault_in_refund_result,
 )
 from snipcart_checkout.snipcart.money import to_amount
-from snipcart_checkout.testing.backend_case import BackendCase, has, needs, refund_of
+from snipcart_checkout.testing.backend_case import BackendCase, build_refund, has, needs
 from snipcart_checkout.testing.backend_contract.conditions import (
     attempt,
     gets_paid,
@@ -47,7 +47,7 @@ class RefundContract(BackendCase):
 
     @needs(lambda case: not has("supports_refund")(case))
     def test_a_backend_that_cannot_refund_does_not_say_it_did(self) -> None:
-        outcome = attempt(lambda: self.make_backend().refund(refund_of(self._charge(), "any")))
+        outcome = attempt(lambda: self.make_backend().refund(build_refund(self._charge(), "any")))
         assert isinstance(outcome, Exception), (
             f"It does not claim supports_refund, and refund returned {outcome!r}: raise, or claim it."
         )
