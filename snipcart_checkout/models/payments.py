@@ -75,6 +75,7 @@ class Payment(models.Model):
     whose outcome is still unknown.
     """
 
+    # A new state needs more than its line here: tests/test_states.py names each place.
     class State(models.TextChoices):
         """What is known of the money."""
 

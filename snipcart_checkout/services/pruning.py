@@ -16,6 +16,8 @@ from snipcart_checkout.services.transactions import commit
 
 _BATCH: Final = 200
 _State = Payment.State
+_ENDED: Final = (_State.PAID, _State.DECLINED, _State.ABANDONED)
+_UNFINISHED: Final = (_State.CHARGING, _State.PENDING, _State.UNKNOWN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +52,10 @@ def _find_finished(before: object) -> QuerySet[Payment]:
     refunds = Refund.objects.filter(payment=OuterRef("pk"))
     unfinished = Q(state__in=(Refund.State.REQUESTED, Refund.State.UNKNOWN)) | Q(is_provisional=True)
     closed = Q(resolved_at__isnull=False)
-    ended = Q(state__in=(_State.PAID, _State.DECLINED, _State.ABANDONED), review_reason="") | closed
+    ended = Q(state__in=_ENDED, review_reason="") | closed
     return Payment.objects.filter(
         ended,
-        ~Q(state__in=(_State.CHARGING, _State.PENDING, _State.UNKNOWN)),
+        ~Q(state__in=_UNFINISHED),
         # Closing a case ends what staff have to decide, and nothing of what a machine still does.
         ~Exists(confirmations.filter(status=Confirmation.Status.PENDING)),
         ~Exists(refunds.filter(unfinished)),
