@@ -367,7 +367,7 @@ def test_a_page_that_is_sent_twice_records_once(snipcart: StandIn, by_hand: Prov
         ("amount", ""),
         ("given_back_on", "2999-01-01"),
         ("given_back_on", "0026-11-24"),
-        ("asked", ""),
+        ("requested", ""),
     ],
 )
 def test_what_cannot_have_been_given_back_is_asked_again(

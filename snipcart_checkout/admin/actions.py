@@ -161,7 +161,7 @@ class _RefundPayment(StaffAction):
         return RefundForm(data, rows=rows)
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
-        if answers["asked"] != row.refunds_requested:
+        if answers["requested"] != row.refunds_requested:
             # The page was sent twice, or somebody else was faster: this amount was decided without knowing of that.
             return _not_done(_("A refund was requested after you opened the page, so nothing was done."))
         earlier = set(row.refunds.values_list("pk", flat=True))
@@ -209,7 +209,7 @@ class _MarkGivenBack(StaffAction):
 
     def run(self, row: Payment, answers: Mapping[str, Any], *, by: str) -> Result:
         units, day = answers["amount"], answers["given_back_on"]
-        is_as_seen = answers["asked"] == row.refunds_requested
+        is_as_seen = answers["requested"] == row.refunds_requested
         if not is_as_seen or not services.mark_given_back(
             row, units, by=by, given_back_on=day, note=answers["note"]
         ):

@@ -68,12 +68,12 @@ class Case:
 
 
 _Reason = Payment.ReviewReason
-_ASK: Final = _("Look the reference up at the provider, then resolve the payment as paid or as declined.")
+_LOOK_UP: Final = _("Look the reference up at the provider, then resolve the payment as paid or as declined.")
 _REFUND: Final = _("Refund it and close the case.")
 _ADVICE: Final[Mapping[str, Promise]] = {
-    _Reason.OUTCOME_UNKNOWN: _ASK,
-    _Reason.UNANSWERED: _ASK,
-    _Reason.LOST_BY_PROVIDER: _ASK,
+    _Reason.OUTCOME_UNKNOWN: _LOOK_UP,
+    _Reason.UNANSWERED: _LOOK_UP,
+    _Reason.LOST_BY_PROVIDER: _LOOK_UP,
     _Reason.AMOUNT_DIFFERS: _(
         "Compare with the provider. Refund it and close the case, or resolve the payment as paid."
     ),
@@ -103,7 +103,7 @@ _ADVICE: Final[Mapping[str, Promise]] = {
 _TOO_LONG: Final[Mapping[str, Case]] = {
     "payment": Case(
         what=_("The outcome of the payment has been unknown for more than an hour."),
-        advice=_ASK,
+        advice=_LOOK_UP,
     ),
     "confirmation_review": Case(
         what=_("Snipcart was not notified of the outcome of the payment."),
@@ -137,4 +137,4 @@ def describe_case(code: str) -> Case:
     """Return a reason for review, or another thing that staff have to decide, in words."""
     if code in _TOO_LONG:
         return _TOO_LONG[code]
-    return Case(what=label(_Reason, code), advice=_ADVICE.get(code, _ASK))
+    return Case(what=label(_Reason, code), advice=_ADVICE.get(code, _LOOK_UP))

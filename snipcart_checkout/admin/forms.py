@@ -116,7 +116,7 @@ class RefundForm(ActionForm):
     """Asks how much of one payment to give back, and notes how many refunds the page knew of."""
 
     amount = forms.CharField(label=_("Amount to refund"), max_length=40)
-    asked = forms.IntegerField(widget=forms.HiddenInput)
+    requested = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, rows: Sequence[Payment]) -> None:
         super().__init__(data, rows=rows)
@@ -127,7 +127,7 @@ class RefundForm(ActionForm):
             self.payment.currency,
             _("Up to %(amount)s can be refunded."),
         )
-        self.fields["asked"].initial = self.payment.refunds_requested
+        self.fields["requested"].initial = self.payment.refunds_requested
 
     def clean_amount(self) -> int:
         """Return the amount in minor units."""
@@ -153,13 +153,13 @@ class GivenBackForm(ActionForm):
         widget=AdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("For example the number of the bank statement."),
     )
-    asked = forms.IntegerField(widget=forms.HiddenInput)
+    requested = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, data: Any = None, *, rows: Sequence[Payment]) -> None:
         super().__init__(data, rows=rows)
         (self.payment,) = rows
         self.fields["given_back_on"].initial = services.get_today()
-        self.fields["asked"].initial = self.payment.refunds_requested
+        self.fields["requested"].initial = self.payment.refunds_requested
         _ask_for_amount(
             self.fields["amount"],
             self.payment.kept_minor_units,

@@ -393,10 +393,6 @@ class Migration(migrations.Migration):
                                 "The provider reported another transaction, amount or currency",
                             ),
                             ("cart_paid_twice", "Another payment of the same cart was paid as well"),
-                            (
-                                "texts_dropped",
-                                "The database did not take the backend's texts; they were left out",
-                            ),
                             ("notification", "The provider sent a notification"),
                             ("disputed", "The payer disputes the payment at the provider"),
                             ("part_received", "A part of the amount was received"),

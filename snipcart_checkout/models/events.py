@@ -46,10 +46,6 @@ class Event(models.Model):
             _("The provider reported another transaction, amount or currency"),
         )
         CART_PAID_TWICE = "cart_paid_twice", _("Another payment of the same cart was paid as well")
-        TEXTS_DROPPED = (
-            "texts_dropped",
-            _("The database did not take the backend's texts; they were left out"),
-        )
         NOTIFICATION = "notification", _("The provider sent a notification")
         DISPUTED = "disputed", _("The payer disputes the payment at the provider")
         PART_RECEIVED = "part_received", _("A part of the amount was received")

@@ -92,8 +92,8 @@ def page_language(cart_language: str) -> PageLanguage:
     """
     if not django_settings.USE_I18N:
         return _ENGLISH
-    asked = _match(cart_language) if len(cart_language) <= _LONGEST_CODE else None
-    return asked or _match(language_tag(django_settings.LANGUAGE_CODE)) or _ENGLISH
+    matched = _match(cart_language) if len(cart_language) <= _LONGEST_CODE else None
+    return matched or _match(language_tag(django_settings.LANGUAGE_CODE)) or _ENGLISH
 
 
 def language_tag(code: str) -> str:

@@ -37,7 +37,7 @@ def post_json(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> 
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Exchange:
-    asked = Message(
+    question = Message(
         line=f"POST {mask(mask_link(url))}",
         headers={name: mask(value) for name, value in headers.items()},
         body=readable_body(body),
@@ -48,11 +48,11 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Exchange:
     except (requests.RequestException, ValueError) as error:
         spent = _milliseconds_since(begun)
         problem = f"No answer: {_reason(error)}"
-        return Exchange(messages=(asked, Message(line=problem)), milliseconds=spent, problem=problem)
+        return Exchange(messages=(question, Message(line=problem)), milliseconds=spent, problem=problem)
     spent = _milliseconds_since(begun)
     answered = Message(line=f"HTTP {status}", headers={"Content-Type": kind}, body=readable_body(text))
     answer, problem = _read_answer(status, kind, text)
-    return Exchange(messages=(asked, answered), milliseconds=spent, answer=answer, problem=problem)
+    return Exchange(messages=(question, answered), milliseconds=spent, answer=answer, problem=problem)
 
 
 def _send(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, bytes]:

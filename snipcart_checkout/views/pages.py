@@ -112,13 +112,13 @@ class Page(Endpoint):
 
     def chosen_language(self, usual: str = "") -> PageLanguage:
         """Return the language that the shopper switched to; without a switch the usual one, the cart's."""
-        return page_language(self.asked_language() or usual)
+        return page_language(self.requested_language() or usual)
 
     def language_query(self) -> dict[str, str]:
         """Return what links and redirects to our other pages carry, so that a switch of the language lasts."""
-        return {"language": self.chosen_language().html_lang} if self.asked_language() else {}
+        return {"language": self.chosen_language().html_lang} if self.requested_language() else {}
 
-    def asked_language(self) -> str:
+    def requested_language(self) -> str:
         """Return the language in the address, whatever stands there; empty without one."""
         with contextlib.suppress(SuspiciousOperation):  # a query of more parameters than Django reads
             return self.request.GET.get("language", "")

@@ -64,53 +64,55 @@ class BTCPayApi:
 
     def create_invoice(self, body: Mapping[str, Any]) -> Invoice:
         """Create an invoice. A repeat creates another one."""
-        return _read(Invoice.from_json, self._ask("POST", self._store("invoices"), body=body))
+        return _read(Invoice.from_json, self._request("POST", self._store("invoices"), body=body))
 
     def get_invoice(self, invoice_id: str) -> Invoice:
         """Return an invoice, an archived one too."""
-        return _read(Invoice.from_json, self._ask_about_invoice("GET", invoice_id))
+        return _read(Invoice.from_json, self._request_invoice("GET", invoice_id))
 
     def find_invoices(self, order_id: str) -> list[Invoice]:
         """Return the invoices with this ``orderId`` in their metadata, but for archived ones."""
-        found = self._ask("GET", self._store("invoices"), query={"orderId": order_id})
-        return _read_list(Invoice.from_json, found)
+        content = self._request("GET", self._store("invoices"), query={"orderId": order_id})
+        return _read_list(Invoice.from_json, content)
 
     def newest_invoices(self) -> list[Invoice]:
         """Return the store's newest invoice, if there is one."""
-        return _read_list(Invoice.from_json, self._ask("GET", self._store("invoices"), query={"take": "1"}))
+        return _read_list(
+            Invoice.from_json, self._request("GET", self._store("invoices"), query={"take": "1"})
+        )
 
     def mark_invalid(self, invoice_id: str) -> None:
         """Mark an invoice as invalid, which succeeds even if money has just arrived for it."""
-        self._ask_about_invoice("POST", invoice_id, "status", body={"status": "Invalid"})
+        self._request_invoice("POST", invoice_id, "status", body={"status": "Invalid"})
 
     def payment_methods(self, invoice_id: str) -> list[PaymentMethod]:
         """Return the ways to pay an invoice, each with the payments that arrived."""
-        found = self._ask_about_invoice("GET", invoice_id, "payment-methods")
-        return _read_list(PaymentMethod.from_json, found)
+        content = self._request_invoice("GET", invoice_id, "payment-methods")
+        return _read_list(PaymentMethod.from_json, content)
 
     def create_refund(self, invoice_id: str, body: Mapping[str, Any]) -> PullPayment:
         """Create a pull payment that refunds an invoice. A repeat creates another one."""
-        made = self._ask_about_invoice("POST", invoice_id, "refund", body=body)
+        made = self._request_invoice("POST", invoice_id, "refund", body=body)
         return _read(PullPayment.from_json, made)
 
     def pull_payments(self) -> list[PullPayment]:
         """Return every pull payment of the store, archived ones too."""
-        found = self._ask("GET", self._store("pull-payments"), query={"includeArchived": "true"})
-        return _read_list(PullPayment.from_json, found)
+        content = self._request("GET", self._store("pull-payments"), query={"includeArchived": "true"})
+        return _read_list(PullPayment.from_json, content)
 
     def pull_payment(self, pull_payment_id: str) -> PullPayment:
         """Return a pull payment of any store of the server."""
-        return _read(PullPayment.from_json, self._ask("GET", _path("pull-payments", pull_payment_id)))
+        return _read(PullPayment.from_json, self._request("GET", _path("pull-payments", pull_payment_id)))
 
     def payouts(self, pull_payment_id: str) -> list[Payout]:
         """Return what was claimed of a pull payment that is not archived."""
-        found = self._ask("GET", _path("pull-payments", pull_payment_id, "payouts"))
-        return _read_list(Payout.from_json, found)
+        content = self._request("GET", _path("pull-payments", pull_payment_id, "payouts"))
+        return _read_list(Payout.from_json, content)
 
     def permissions(self) -> list[str]:
         """Return what the API key may do: ``permission`` or ``permission:storeId``."""
-        found = self._ask("GET", _path("api-keys", "current"))
-        granted = found.get("permissions") if isinstance(found, dict) else None
+        content = self._request("GET", _path("api-keys", "current"))
+        granted = content.get("permissions") if isinstance(content, dict) else None
         if not isinstance(granted, list):
             raise BTCPayOutcomeUnknown("BTCPay Server answered with an API key without permissions")
         return [text for text in granted if isinstance(text, str)]
@@ -118,7 +120,7 @@ class BTCPayApi:
     def _store(self, *parts: str) -> str:
         return _path("stores", self.store_id, *parts)
 
-    def _ask_about_invoice(
+    def _request_invoice(
         self, method: str, invoice_id: str, *parts: str, body: Mapping[str, Any] | None = None
     ) -> Any:
         """Ask by the path that BTCPay Server documents; where there is none, by the older one.
@@ -126,13 +128,13 @@ class BTCPayApi:
         It is in 2.4 and later. Servers before know the one that names the store alone.
         """
         try:
-            return self._ask(method, _path("invoices", invoice_id, *parts), body=body)
+            return self._request(method, _path("invoices", invoice_id, *parts), body=body)
         except BTCPayRefused as refusal:
             if not refusal.is_unknown_path:
                 raise
-        return self._ask(method, self._store("invoices", invoice_id, *parts), body=body)
+        return self._request(method, self._store("invoices", invoice_id, *parts), body=body)
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -182,8 +184,8 @@ def _parse(content: bytes) -> Any:
 
 def _refusal(answer: requests.Response) -> BTCPayRefused:
     """Read a ProblemDetails or the first of ValidationProblemDetails, but no free text."""
-    found = _problem(answer.content)
-    detail = found[0] if isinstance(found, list) and found else found
+    problem = _problem(answer.content)
+    detail = problem[0] if isinstance(problem, list) and problem else problem
     named = detail if isinstance(detail, Mapping) else {}
     texts = [_matching(_CODE, named.get(name)) for name in ("code", "missingPermission")]
     invalid = _matching(_FIELD, named.get("path"))
@@ -206,14 +208,14 @@ def _matching(pattern: re.Pattern[str], text: object) -> str:
     return text if isinstance(text, str) and pattern.fullmatch(text) else ""
 
 
-def _read(reader: Callable[[Any], _T], found: Any) -> _T:
+def _read(reader: Callable[[Any], _T], content: Any) -> _T:
     try:
-        return reader(found)
+        return reader(content)
     except UnreadableObject as error:
         raise BTCPayOutcomeUnknown(f"BTCPay Server answered with {error}") from None
 
 
-def _read_list(reader: Callable[[Any], _T], found: Any) -> list[_T]:
-    if not isinstance(found, list):
+def _read_list(reader: Callable[[Any], _T], content: Any) -> list[_T]:
+    if not isinstance(content, list):
         raise BTCPayOutcomeUnknown("BTCPay Server answered with something that is not a list")
-    return [_read(reader, item) for item in found]
+    return [_read(reader, item) for item in content]

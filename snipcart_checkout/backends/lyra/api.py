@@ -52,27 +52,27 @@ class LyraApi:
 
     def echo(self, value: str) -> str:
         """Return what Lyra's own test of the connection sends back."""
-        return str(self._ask("Charge/SDKTest", {"value": value}).get("value"))
+        return str(self._request("Charge/SDKTest", {"value": value}).get("value"))
 
     def create_payment_order(self, params: Mapping[str, Any]) -> PaymentOrder:
         """Create a payment order. Lyra has no idempotency keys: a repeat makes another one."""
-        return _usable_order(self._ask("Charge/CreatePaymentOrder", params))
+        return _usable_order(self._request("Charge/CreatePaymentOrder", params))
 
     def payment_order(self, payment_order_id: str) -> PaymentOrder:
         """Return a payment order as it is now."""
-        order = _usable_order(self._ask("Charge/PaymentOrder/Get", {"paymentOrderId": payment_order_id}))
+        order = _usable_order(self._request("Charge/PaymentOrder/Get", {"paymentOrderId": payment_order_id}))
         if order.id != payment_order_id:
             raise LyraOutcomeUnknown("Lyra answered with another payment order")
         return order
 
     def cancel_payment_order(self, payment_order_id: str) -> None:
         """End a running payment order; LyraRefused when it is not running any more."""
-        self._ask("Charge/PaymentOrder/Cancel", {"paymentOrderId": payment_order_id})
+        self._request("Charge/PaymentOrder/Cancel", {"paymentOrderId": payment_order_id})
 
     def transactions(self, order_id: str) -> list[Transaction]:
         """Return every transaction of an order, refunds too; none where nobody has tried to pay it."""
         try:
-            answer = self._ask("Order/Get", {"orderId": order_id})
+            answer = self._request("Order/Get", {"orderId": order_id})
         except LyraRefused as refusal:
             if refusal.code == TRANSACTION_NOT_FOUND:
                 return []
@@ -88,12 +88,12 @@ class LyraApi:
 
     def transaction(self, uuid: str) -> Transaction:
         """Return a transaction."""
-        return Transaction.from_json(self._ask("Transaction/Get", {"uuid": uuid}))
+        return Transaction.from_json(self._request("Transaction/Get", {"uuid": uuid}))
 
     def cancel(self, uuid: str, *, comment: str) -> Transaction:
         """Cancel a transaction as a whole, and return it; LyraRefused once it is captured."""
         params = {"uuid": uuid, "resolutionMode": "CANCELLATION_ONLY", "comment": comment}
-        return Transaction.from_json(self._ask("Transaction/CancelOrRefund", params))
+        return Transaction.from_json(self._request("Transaction/CancelOrRefund", params))
 
     def refund(self, uuid: str, *, amount: int, currency: str, comment: str) -> Transaction:
         """Refund a captured transaction, and return the refund; a repeat makes another one."""
@@ -104,15 +104,15 @@ class LyraApi:
             "resolutionMode": "REFUND_ONLY",
             "comment": comment,
         }
-        return Transaction.from_json(self._ask("Transaction/CancelOrRefund", params))
+        return Transaction.from_json(self._request("Transaction/CancelOrRefund", params))
 
     def set_amount(self, uuid: str, *, amount: int, currency: str, comment: str) -> Transaction:
         """Lower the amount of a card transaction that is not captured yet, and return it."""
         card = {"amount": amount, "currency": currency}
         params = {"uuid": uuid, "cardUpdate": card, "comment": comment}
-        return Transaction.from_json(self._ask("Transaction/Update", params))
+        return Transaction.from_json(self._request("Transaction/Update", params))
 
-    def _ask(self, service: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _request(self, service: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         envelope = self._envelope(service, params)
         status, mode, answer = (envelope.get(name) for name in ("status", "mode", "answer"))
         if status == "ERROR" and mode in (None, self._mode):

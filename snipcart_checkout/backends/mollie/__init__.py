@@ -188,8 +188,8 @@ class MollieBackend(PaymentBackend):
             # Also when the options changed since a payment that nobody was ever sent to: a new reference is then
             # better than a second payment for this one.
             return self._declined(charge, refused, _to_code(refused))
-        asked = (str(charge.reference), charge.amount, charge.currency)
-        if (payment.reference, payment.amount, payment.currency) != asked:
+        requested = (str(charge.reference), charge.amount, charge.currency)
+        if (payment.reference, payment.amount, payment.currency) != requested:
             raise MollieOutcomeUnknown("Mollie answered with the payment of another charge")
         return payment
 

@@ -84,11 +84,11 @@ class StripeApi:
             now = sessions.retrieve(made.id, {"expand": _WITH_INTENT}) if _is_replayed(made) else made
             return CheckoutSession.from_stripe(now)
 
-        return self._ask(call)
+        return self._run(call)
 
     def session(self, session_id: str) -> CheckoutSession:
         """Return a Checkout Session."""
-        return self._ask(
+        return self._run(
             lambda client: CheckoutSession.from_stripe(
                 client.v1.checkout.sessions.retrieve(session_id, {"expand": _WITH_INTENT})
             )
@@ -96,7 +96,7 @@ class StripeApi:
 
     def expire(self, session_id: str) -> CheckoutSession:
         """End an open Checkout Session; StripeRefused when it is not open any more."""
-        return self._ask(
+        return self._run(
             lambda client: CheckoutSession.from_stripe(
                 client.v1.checkout.sessions.expire(session_id, {"expand": _WITH_INTENT})
             )
@@ -104,7 +104,7 @@ class StripeApi:
 
     def refund(self, params: RefundCreateParams, *, key: str) -> Refund:
         """Make a refund, once per key."""
-        return self._ask(
+        return self._run(
             lambda client: Refund.from_stripe(client.v1.refunds.create(params, {"idempotency_key": key}))
         )
 
@@ -116,7 +116,7 @@ class StripeApi:
             made = map(Refund.from_stripe, page.auto_paging_iter())
             return next((refund for refund in made if refund.reference == reference), None)
 
-        return self._ask(call)
+        return self._run(call)
 
     def find_reference(self, payment_intent: str, charge: str) -> str:
         """Return our reference of the payment that a PaymentIntent or, where there is none, a Charge belongs to."""
@@ -126,7 +126,7 @@ class StripeApi:
                 return get_reference(client.v1.payment_intents.retrieve(payment_intent))
             return get_reference(client.v1.charges.retrieve(charge))
 
-        return self._ask(call)
+        return self._run(call)
 
     def find_missing_permissions(self) -> list[str]:
         """Return what the key may not read of what the backend reads; StripeRefused for a key that is none."""
@@ -139,14 +139,14 @@ class StripeApi:
 
     def _is_permitted(self, call: Callable[[stripe.StripeClient], object]) -> bool:
         try:
-            self._ask(call)
+            self._run(call)
         except StripeRefused as refused:
             if refused.status != 403:
                 raise
             return False
         return True
 
-    def _ask(self, call: Callable[[stripe.StripeClient], _T]) -> _T:
+    def _run(self, call: Callable[[stripe.StripeClient], _T]) -> _T:
         failure: Exception
         ours = _is_our_call.set(True)
         http_client = StripeHttpClient(self._http)

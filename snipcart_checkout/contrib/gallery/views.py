@@ -71,10 +71,10 @@ class _Sample(Page):
 
     def sample_session(self) -> PaymentSession:
         """Return the made-up order that was asked for."""
-        asked = self.request.GET
+        query = self.request.GET
         return make_session(
-            order=_choose(ORDERS, asked.get("order", "")),
-            currency=_choose(CURRENCIES, asked.get("currency", "")),
+            order=_choose(ORDERS, query.get("order", "")),
+            currency=_choose(CURRENCIES, query.get("currency", "")),
             language=self.chosen_language().html_lang,
             return_url=to_cart_url("", self.sample_store().shop_hosts),
         )
@@ -180,9 +180,9 @@ class Gallery(_Sample):
     """Every state in one language or, with ``?state=``, one state in every language; four frames for each."""
 
     def sample(self) -> HttpResponse:
-        asked = self.request.GET
-        chosen = page_language(asked.get("language") or translation.get_language() or "")
-        state = asked.get("state", "")
+        query = self.request.GET
+        chosen = page_language(query.get("language") or translation.get_language() or "")
+        state = query.get("state", "")
         impossible = self.impossible_states()
         states = [f"{page}/{name}" for page, names in _STATES.items() for name in names]
         states = [one for one in states if one not in impossible]
