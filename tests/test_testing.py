@@ -22,6 +22,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from snipcart_checkout.conf import get_settings
 from snipcart_checkout.sandbox.core.faults import FAULTS, PLACES
 from snipcart_checkout.snipcart import PaymentSession, read_json
 from snipcart_checkout.testing import (
@@ -608,6 +609,17 @@ class TestCheckoutSettings:
         assert "API_KEYS" not in checkout_settings.remove("STORES.live.API_KEYS")["STORES"]["live"]
         with pytest.raises(KeyError):
             checkout_settings.remove("STORES.live.API_KEYS")
+
+    def test_it_may_be_used_a_thousand_times(self, checkout_settings: CheckoutSettings) -> None:
+        for number in range(1, 1200):
+            checkout_settings(TOTAL_TIMEOUT=number)
+        assert get_settings().total_timeout == 1199
+        assert django_settings.DEBUG is False
+
+    def test_what_is_set_beside_it_stays(self, checkout_settings: CheckoutSettings, settings: Any) -> None:
+        settings.SNIPCART_CHECKOUT = {**checkout_settings(), "API_URL": "https://elsewhere.example"}
+        checkout_settings(TOTAL_TIMEOUT=1)
+        assert (get_settings().api_url, get_settings().total_timeout) == ("https://elsewhere.example", 1)
 
     def test_among_several_stores_one_is_named(self, checkout_settings: CheckoutSettings) -> None:
         checkout_settings(STORES={"second": {}})

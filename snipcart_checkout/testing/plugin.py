@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -21,15 +22,14 @@ def checkout_settings(request: pytest.FixtureRequest) -> Iterator[CheckoutSettin
 
     Used after ``snipcart``, or together with it: what either sets stays.
     """
-    if request.config.pluginmanager.hasplugin("django"):
-        # Undone together with what the test itself sets, in the right order.
-        settings = request.getfixturevalue("settings")
-        yield CheckoutSettings(_read, lambda changed: setattr(settings, "SNIPCART_CHECKOUT", changed))
-    else:
-        with override_settings(SNIPCART_CHECKOUT=_read()):
-            yield CheckoutSettings(
-                _read, lambda changed: setattr(django_settings, "SNIPCART_CHECKOUT", changed)
-            )
+    with ExitStack() as stack:
+        if request.config.pluginmanager.hasplugin("django"):
+            # Undone together with what the test itself sets, in the right order.
+            request.getfixturevalue("settings").SNIPCART_CHECKOUT = _read()
+        else:
+            stack.enter_context(override_settings(SNIPCART_CHECKOUT=_read()))
+        # One override for all changes: each further one would make every look at any setting slower.
+        yield CheckoutSettings(_read, lambda changed: setattr(django_settings, "SNIPCART_CHECKOUT", changed))
 
 
 @pytest.fixture
