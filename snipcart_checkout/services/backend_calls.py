@@ -137,10 +137,10 @@ def build_refund_request(refund: Refund) -> RefundRequest:
     )
 
 
-def _call(payment: Payment, question: Callable[[PaymentBackend], Any]) -> Any:
+def _call(payment: Payment, call: Callable[[PaymentBackend], Any]) -> Any:
     """Call the backend; whatever it raises means that the outcome is unknown."""
     try:
-        answer = question(get_payment_backend(payment))
+        answer = call(get_payment_backend(payment))
     except Exception as error:  # a provider's library may raise anything, with any text
         log(
             logging.WARNING,

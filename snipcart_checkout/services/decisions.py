@@ -291,7 +291,7 @@ def _to_plain(name: str, value: Any) -> Any:
 
 
 def _review(changes: Mapping[str, Any], reason: str) -> Decision:
-    # A person may have closed the case before this came up.
+    # Staff may have closed a case of the payment before.
     return Decision(to=_State.REVIEW, changes={**changes, "review_reason": reason, **CASE_OPENED})
 
 

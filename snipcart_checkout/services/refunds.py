@@ -440,7 +440,7 @@ def record_refund_decision(refund: Refund, *, was_made: bool, note: str, actor: 
 
 
 def _conclude(refund: Refund, to: Refund.State, *, actor: Actor, **how: Any) -> bool:
-    """Commit a refund's outcome once; where the database does not take the provider's words, in other letters."""
+    """Commit a refund's outcome once; where the database does not take the provider's words, in ASCII."""
     try:
         return _try_to_conclude(refund, to, actor=actor, **how)
     except DatabaseError as error:
@@ -488,7 +488,7 @@ def _try_to_conclude(
 def _from_states(to: Refund.State, *, failed_later: bool) -> tuple[Refund.State, ...]:
     if failed_later:
         return (_State.REFUNDED,)
-    # What was left to a person is not taken back by a machine that knows nothing.
+    # What staff have to decide stays theirs: an answer that says nothing does not take it back.
     return _REPEATED if to == _State.UNKNOWN else _UNSETTLED
 
 
