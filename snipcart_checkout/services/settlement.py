@@ -392,4 +392,4 @@ def _clear_old_secrets(run: _Run) -> None:
             if run.is_over():
                 return
             rows = old.filter(pk__in=keys[start : start + 500])
-            commit(lambda rows=rows: rows.update(form={}, **TOKEN_EMPTIED))  # type: ignore[misc]
+            commit(lambda rows=rows: rows.update(**TOKEN_EMPTIED, form={}))  # type: ignore[misc]
