@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection, connections
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client
 from django.test.client import ClientHandler
 from django.urls import clear_script_prefix, include, path, set_script_prefix
@@ -377,9 +379,7 @@ class TestTemplates:
 
 
 class ShopsView(CheckoutView):
-    """As a merchant changes the page: another template, and one more name in it."""
-
-    template_name = "snipcart_checkout/shops.html"
+    """As a merchant changes the page: one more name for a template, which the URLconf names."""
 
     def get_context(self, *arguments: Any) -> dict[str, Any]:
         return {**super().get_context(*arguments), "slogan": "Mugs for everybody"}
@@ -394,7 +394,10 @@ def test_a_subclass_of_the_page_changes_template_and_context(
     )
     settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
     settings.ROOT_URLCONF = urlconf(
-        path("checkout/<slug:store>/methods/<slug:method>/", ShopsView.as_view()),
+        path(
+            "checkout/<slug:store>/methods/<slug:method>/",
+            ShopsView.as_view(template_name="snipcart_checkout/shops.html"),
+        ),
         path("checkout/", include("snipcart_checkout.urls")),
     )
 
@@ -402,6 +405,32 @@ def test_a_subclass_of_the_page_changes_template_and_context(
 
     assert "Mugs for everybody" in to_text(page)
     assert buy(snipcart).status_code == 200
+
+
+class UnrenderedView(CheckoutView):
+    """A merchant's answer that nobody has rendered yet, of a template with a bug."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> TemplateResponse:
+        return TemplateResponse(request, "snipcart_checkout/shops.html")
+
+
+def test_an_answer_that_a_subclass_leaves_unrendered_is_rendered_where_its_bugs_are_answered(
+    snipcart: StandIn, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "snipcart_checkout").mkdir()
+    (tmp_path / "snipcart_checkout" / "shops.html").write_text("{% url 'no such view' %}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+    settings.ROOT_URLCONF = urlconf(
+        path("checkout/<slug:store>/methods/<slug:method>/", UnrenderedView.as_view()),
+        path("checkout/", include("snipcart_checkout.urls")),
+    )
+    session = snipcart.session()
+
+    page = get_page(Client(), session)
+
+    assert page.status_code == 500
+    assert "Contact the shop before you pay again" in page.content.decode()
+    assert session.public_token not in page.content.decode()
 
 
 def raise_bug(request: HttpRequest) -> dict[str, Any]:
@@ -429,6 +458,26 @@ class TestBrokenSites:
         assert "Contact the shop before you pay again" in page.content.decode()
         assert page["Content-Security-Policy"].startswith("default-src 'none'")
         assert session.public_token not in page.content.decode()
+
+    @pytest.mark.parametrize("debug", [True, False])
+    def test_each_bug_is_logged_by_where_it_arose_and_with_debug_by_every_line_on_the_way(
+        self, snipcart: StandIn, settings: Any, caplog: pytest.LogCaptureFixture, debug: bool
+    ) -> None:
+        settings.DEBUG = debug
+        options = {"context_processors": ["tests.test_sites.raise_bug"]}
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "OPTIONS": options}]
+        session = snipcart.session()
+
+        get_page(Client(), session)
+
+        page, error_page = (line for line in caplog.messages if line.startswith("unexpected "))
+        for line in (page, error_page):
+            places = r"(?:\w+\.py:\d+ > ){5}test_sites\.py:\d+"
+            assert re.fullmatch(rf"unexpected ZeroDivisionError at {places} \[[0-9a-f]{{8}}\]", line)
+        frame = r' +File "[^"]+", line \d+, in \w+\n(?:    .*\n)+'
+        ways = [line for line in caplog.messages if re.fullmatch(f"(?:{frame})+", line)]
+        assert ["in raise_bug" in way for way in ways] == [True, True] * debug
+        assert session.public_token not in caplog.text
 
     def test_a_log_handler_that_fails_costs_no_page(self, snipcart: StandIn, monkeypatch: Any) -> None:
         class Broken(logging.Handler):

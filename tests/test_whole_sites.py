@@ -208,6 +208,13 @@ class TestChunkedBodies:
         assert "a chunked request was refused" in caplog.text
         assert snipcart.calls == []
 
+    def test_a_body_whose_length_is_named_is_read_by_it_whatever_the_server_does_to_chunks(
+        self, snipcart: StandIn
+    ) -> None:
+        body = self.body(snipcart)
+        status, _ = self.wsgi(body, CONTENT_LENGTH=str(len(body)))
+        assert status == 200
+
     def test_they_end_at_the_limit_of_every_other_body(self, snipcart: StandIn) -> None:
         status, _ = self.wsgi(b"x" * (1024 * 1024 + 1), **{"wsgi.input_terminated": True})
         assert status == 413
