@@ -14,6 +14,7 @@ import pytest
 from django.db import connection, connections
 from django.db.models import F
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Confirmation, Payment
@@ -185,6 +186,20 @@ def test_the_link_that_was_told_refunds(snipcart: StandIn, provider: Provider) -
     Shopper().pay(session)
 
     assert ask_for_refund(session, "1.00").status_code == 200
+
+
+def test_a_message_that_was_stored_before_an_upgrade_is_sent_with_the_link_that_it_was_stored_for(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = undelivered(snipcart, "cut-before")
+    link = json.loads(snipcart.calls_to("payment")[0].body)["links"]["refunds"]
+    capability = salted_hmac(
+        "snipcart_checkout.refund_link", str(payment.reference), algorithm="sha256"
+    ).hexdigest()
+    stored = payment.confirmations.get().body
+
+    assert link.endswith(f"/refunds/{capability}/")
+    assert stored.count("/refunds/0capability0/") == 1
 
 
 def test_instructions_that_quote_the_placeholder_do_not_get_the_capability(

@@ -16,13 +16,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.db import OperationalError, connection
+from django.urls import include, path
 from django.utils import timezone, translation
 
 from snipcart_checkout.models import Payment
 from snipcart_checkout.services.diagnosis import Diagnosis, diagnose
 from snipcart_checkout.testing import CheckoutSettings, StandIn
+from snipcart_checkout.views import CheckoutView
 from tests.support.backends import AcmeBackend
 from tests.support.live_site import LiveSite
+from tests.test_sites import urlconf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -357,6 +360,21 @@ class TestTheSiteItself:
         body = b'{"proof": "0", "view": "checkout", "host": "", "secure": false}'
         site.respond("200 OK", ("Content-Type", "application/json"), body=body)
         assert all("its SECRET_KEY is not the one here" in problem for problem in site_problems(diagnose()))
+
+    def test_another_view_of_this_app_is_not_the_one_that_the_address_is_for(self, site: LiveSite) -> None:
+        site.change_requests(PATH_INFO="/checkout/live/")
+        problems = {answer.url: answer.problem for answer in diagnose().site}
+        assert problems[f"{site.url}/checkout/live/methods/acme_card/"] == ""
+        assert (
+            problems[f"{site.url}/checkout/live/payment-methods/"] == "another view of this app answers there"
+        )
+
+    def test_a_view_of_the_sites_own_that_has_no_name_is_in_order(
+        self, settings: Settings, site: LiveSite
+    ) -> None:
+        nameless = path("checkout/live/methods/<slug:method>/", CheckoutView.as_view(), {"store": "live"})
+        settings.ROOT_URLCONF = urlconf(nameless, path("checkout/", include("snipcart_checkout.urls")))
+        assert site_problems(diagnose()) == set()
 
     def test_an_answer_of_last_time_is_no_answer(self, site: LiveSite) -> None:
         django = site.application
