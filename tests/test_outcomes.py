@@ -396,6 +396,10 @@ def test_a_detour_that_ends_pending_is_told_as_processing_and_then_as_processed(
     come_back(payment)
     assert (payment.state, payment.redirect_url) == (_State.PENDING, "")
 
+    assert payment.provider_reference == f"order-{payment.reference}"
+    come_back(payment)
+    assert story(payment) == ["charging", "pending", "pending", "confirmation_delivered"]
+
     complete(provider, payment)
 
     assert told(snipcart) == ["processing", "processed"]
@@ -571,6 +575,17 @@ def test_a_late_decline_ends_an_open_review_of_what_was_unknown_and_no_other(
     assert (payment.state, payment.review_reason) == (("declined", "") if ends else ("review", reason))
 
 
+def test_a_late_decline_takes_back_no_capture_in_review(snipcart: StandIn, provider: Provider) -> None:
+    provider.script(amount="1.00")
+    payment = pay(snipcart)
+    Payment.objects.update(review_reason="outcome_unknown")
+
+    record(Payment.objects.get(), Declined("card_declined"), actor=PROVIDER)
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.captured_minor_units) == (_State.REVIEW, 100)
+
+
 def test_an_abandoned_payment_that_turns_out_paid_is_paid_and_told(
     snipcart: StandIn, provider: Provider
 ) -> None:
@@ -701,6 +716,29 @@ def test_paid_is_never_taken_back(snipcart: StandIn, provider: Provider, late: A
     assert told(snipcart) == ["processed"]
 
 
+def test_another_capture_of_a_paid_payment_stays_paid_and_needs_staff(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    payment = pay(snipcart)
+
+    record(payment, Paid("tr-2", payment.amount, payment.currency), actor=PROVIDER)
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == (_State.PAID, "another_capture")
+    assert f"payment {payment.reference} needs review: another_capture" in caplog.text
+    assert told(snipcart) == ["processed"]
+
+
+def test_another_capture_of_no_known_currency_is_stored_as_one_of_an_unknown_one(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = pay(snipcart)
+
+    record(payment, Paid("tr-2", payment.amount, ""), actor=PROVIDER)
+
+    assert payment.events.get(name="another_capture").data["currency"] == "unknown"
+
+
 def test_the_table_of_transitions_lets_nothing_leave_paid_but_to_a_person() -> None:
     assert TRANSITIONS[_State.PAID] == {_State.REVIEW}
 
@@ -764,18 +802,21 @@ def test_instructions_are_told_and_stored_line_by_line(snipcart: StandIn, provid
 def test_instructions_of_a_book_length_are_cut(snipcart: StandIn, provider: Provider) -> None:
     provider.script(charge="pending", instructions="\n".join(["x" * 1000] * 1000))
 
-    assert len(pay(snipcart).instructions) < 21_000
+    lines = pay(snipcart).instructions.splitlines()
+    assert len(lines) == 40
+    assert {len(line) for line in lines} == {500}
 
 
+@pytest.mark.parametrize("charge", ["paid", "pending"])
 @pytest.mark.parametrize("instructions", [None, 7, ["a"]])
 def test_instructions_that_are_no_text_are_none(
-    snipcart: StandIn, provider: Provider, instructions: object
+    snipcart: StandIn, provider: Provider, instructions: object, charge: str
 ) -> None:
-    provider.script(instructions=instructions)
+    provider.script(charge=charge, instructions=instructions)
 
     payment = pay(snipcart)
 
-    assert (payment.state, payment.instructions) == (_State.PAID, "")
+    assert (payment.state, payment.instructions) == (charge, "")
 
 
 @pytest.mark.parametrize("can_lookup", [True, False])
@@ -836,6 +877,29 @@ def test_a_message_of_a_provider_is_cut_after_500_characters(
     assert pay(snipcart).decline_message.rstrip("…") in {"x" * 500, "x" * 499}
 
 
+def test_a_code_and_a_currency_of_a_provider_are_cut_to_their_columns(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined", code="x" * 101)
+    assert pay(snipcart).decline_code == "x" * 99 + "…"
+
+    provider.script(currency="EURO")
+    assert len(pay(snipcart).captured_currency) == 3
+
+
+def test_a_shopper_who_has_not_finished_at_the_provider_changes_nothing(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    _, payment = begin(snipcart, provider)
+
+    record(payment, Pending("tr-1", unfinished=True), actor=PROVIDER, returned=True)
+
+    payment.refresh_from_db()
+    assert story(payment) == ["charging", "pending"]
+    assert payment.redirect_url
+    assert told(snipcart) == []
+
+
 def test_a_backend_that_is_configured_no_more_leaves_the_payment_as_it_is(
     snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
@@ -853,3 +917,16 @@ def test_a_staff_decline_has_a_message_for_snipcart(snipcart: StandIn, provider:
 
     failed = Confirmation.objects.get(payment=payment, outcome="failed")
     assert "Rien n’a été débité" in json.loads(failed.body)["error"]["message"]
+    assert Payment.objects.get().decline_code == "declined"
+
+
+def test_what_staff_call_paid_keeps_the_capture_that_is_stored(snipcart: StandIn, provider: Provider) -> None:
+    provider.script(amount="1.00", transaction_id="tr-1")
+    payment = pay(snipcart)
+    captured_at = payment.captured_at
+
+    services.resolve_review(payment, "paid", note="the rest came in cash", by="ada")
+
+    payment = Payment.objects.get()
+    assert (payment.state, payment.captured_minor_units) == (_State.PAID, 100)
+    assert (payment.transaction_id, payment.captured_at) == ("tr-1", captured_at)
