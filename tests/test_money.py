@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from babel.core import get_global
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,15 @@ class TestCurrencies:
     @pytest.mark.parametrize("code, expected", DECIMALS.items())
     def test_each_currency_has_its_own_decimals(self, code: str, expected: int) -> None:
         assert get_decimals(code) == expected
+
+    def test_every_currency_that_a_country_pays_with_has_decimals(self) -> None:
+        spent = {
+            code
+            for currencies in get_global("territory_currencies").values()
+            for code, _since, until, is_tender in currencies
+            if until is None and is_tender
+        }
+        assert {get_decimals(code) for code in spent} == {0, 2, 3}
 
     @pytest.mark.parametrize("code", ["eur", "XXX", ""])
     def test_only_codes_that_were_read_have_decimals(self, code: str) -> None:
