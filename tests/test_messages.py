@@ -253,6 +253,9 @@ class TestInvoice:
         with pytest.raises(UnpayableOrder):
             invoice(**changes)
 
+    def test_an_order_has_two_thousand_lines_at_most(self) -> None:
+        assert len(invoice(items=[{}] * 2000).items) == 2000
+
     @pytest.mark.parametrize(
         "changes",
         [
@@ -279,6 +282,7 @@ class TestInvoice:
             ("items", [None], ()),
             ("billing_address", "Paris", None),
             ("email", 5, "5"),
+            ("email", 10**16, ""),
             ("email", [], ""),
             ("language", ["fr"], ""),
             ("language", True, ""),

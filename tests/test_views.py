@@ -129,6 +129,19 @@ def test_a_bad_token_has_its_own_page_and_is_not_repeated(
     assert len(snipcart.calls) == (status == 410)
 
 
+@pytest.mark.parametrize(
+    "query, words",
+    [
+        ("", "The link does not say which order to pay for."),
+        ("publicToken=", "The link does not say which order to pay for."),
+        ("publicToken=a%00", "Part of it is missing or was changed."),
+        ("publicToken=a&publicToken=b", "Part of it is missing or was changed."),
+    ],
+)
+def test_a_link_without_a_token_is_not_called_broken(client: Client, query: str, words: str) -> None:
+    assert words in to_text(client.get(f"{PAGE}?{query}"))
+
+
 def test_equal_repeats_of_the_token_are_one(client: Client, snipcart: StandIn) -> None:
     token = snipcart.session().public_token
 
