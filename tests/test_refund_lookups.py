@@ -111,6 +111,24 @@ def test_a_refund_that_can_fail_no_more_is_not_asked_about_again(
 
 
 @pytest.mark.usefixtures("can_be_asked")
+def test_a_refund_that_may_still_fail_is_asked_about_once_an_hour(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(refund="pending", refund_lookup="pending")
+    services.refund_by_staff(pay(snipcart), 500, by="ada")
+    later()
+    asked = list(provider.calls)
+
+    let_time_pass(timedelta(minutes=55))
+    services.settle()
+    assert provider.calls == asked
+
+    let_time_pass(timedelta(minutes=6))
+    services.settle()
+    assert len(provider.calls) == len(asked) + 1
+
+
+@pytest.mark.usefixtures("can_be_asked")
 def test_a_refund_that_the_provider_cannot_tell_of_is_no_refund_that_was_settled(
     provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:

@@ -208,6 +208,23 @@ def test_an_abandoned_payment_is_not_charged_by_a_machine(
     assert (provider.calls, report.failed, state_of(payment)) == (asked, 0, "abandoned")
 
 
+@pytest.mark.parametrize("minutes, state", [(55, "paid"), (65, "abandoned")])
+def test_a_provider_that_did_not_know_a_charge_is_asked_again_for_an_hour(
+    provider: Provider, snipcart: StandIn, minutes: int, state: str
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    provider.script(lookup="not_found")
+    services.handle_return(payment)
+    assert state_of(payment) == "abandoned"
+    provider.script(lookup="paid")
+    let_time_pass(timedelta(minutes=minutes))
+
+    services.settle()
+
+    assert state_of(payment) == state
+
+
 def test_a_charge_that_can_neither_be_looked_up_nor_repeated_is_left_to_a_person(
     provider: Provider,
     snipcart: StandIn,
