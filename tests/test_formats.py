@@ -57,8 +57,9 @@ CURRENCIES = sorted(filter(is_of_iso_4217, numbers.list_currencies()))
         ("1234.5", "EUR", "fr", "1 234,50 €"),
         ("1234.5", "EUR", "de", "1.234,50 €"),
         ("1234.5", "EUR", "de_AT", "€ 1.234,50"),
-        ("1234.5", "CHF", "de_CH", "CHF 1’234.50"),
-        ("1234.5", "CHF", "fr_CH", "1 234.50 CHF"),
+        # With the typewriter's apostrophe since CLDR 48.
+        ("1234.5", "CHF", "de_CH", "CHF 1’234.50 or CHF 1'234.50"),
+        ("1234.5", "CHF", "fr_CH", "1 234.50 CHF or 1'234.50 CHF"),
         ("1234.5", "EUR", "nl", "€ 1.234,50"),
         ("1234.5", "BRL", "pt_BR", "R$ 1.234,50"),
         ("1234567.5", "INR", "en_IN", "₹12,34,567.50"),
@@ -74,7 +75,7 @@ def test_money_is_written_as_the_locale_writes_it(
     amount: str, currency: str, locale: str, expected: str
 ) -> None:
     written = format_money(Decimal(amount), currency, locale)
-    assert written.replace("\u00a0", " ").replace("\u202f", " ").replace(RLM, "") == expected
+    assert written.replace("\u00a0", " ").replace("\u202f", " ").replace(RLM, "") in expected.split(" or ")
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,9 @@ def test_money_is_what_babel_makes_of_it_but_for_the_space_after_letters(locale:
             ours, babels = (
                 text.replace(".", "").replace(",", "").replace("\u00a0", "") for text in (ours, babels)
             )
+        if Locale.parse(locale).number_symbols["latn"]["group"] == "'":
+            # Babel takes some for quotes, and leaves them out.
+            ours, babels = (text.replace("'", "") for text in (ours, babels))
         symbol = numbers.get_currency_symbol(currency, locale)
         assert babels in {
             ours,
