@@ -229,6 +229,21 @@ def test_an_outage_of_snipcart_alerts_nobody_for_each_shopper(
     assert levels == ["WARNING"] * 3
 
 
+def test_a_shop_that_cannot_sell_until_its_settings_are_mended_is_an_error(
+    client: Client,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    session = snipcart.session()
+    checkout_settings.store("live", API_KEYS=[])
+
+    assert get_page(client, session).status_code == 503
+
+    (record,) = [record for record in caplog.records if record.name == "snipcart_checkout"]
+    assert (record.levelname, "see manage.py check" in record.getMessage()) == ("ERROR", True)
+
+
 def test_error_pages_carry_a_reference_that_stands_in_the_log(
     client: Client, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -204,9 +204,14 @@ class Page(Endpoint):
         status = problem.status
         if not reference:
             reference = new_reference()
-            # An ERROR is an alert, once for each case; an outage of Snipcart meets every shopper.
-            level = logging.WARNING if status >= 500 else logging.INFO
-            services.log(level, "%s: %s %s [%s]", self.request.path, problem.name.lower(), reason, reference)
+            services.log(
+                _get_level(problem),
+                "%s: %s %s [%s]",
+                self.request.path,
+                problem.name.lower(),
+                reason,
+                reference,
+            )
         language = language or self.chosen_language()
         with language.active():
             shown = present_problem(problem, is_get=self.request.method == "GET")
@@ -243,6 +248,13 @@ class Page(Endpoint):
         response = self.problem(Problem.METHOD_NOT_ALLOWED)
         response["Allow"] = ", ".join(name.upper() for name in self.http_method_names)
         return response
+
+
+def _get_level(problem: Problem) -> int:
+    """Return how loud a problem is in the log: an ERROR is an alert, and an outage of Snipcart meets every shopper."""
+    if problem is Problem.NOT_CONFIGURED:
+        return logging.ERROR  # nothing is sold until a developer has mended it
+    return logging.WARNING if problem.status >= 500 else logging.INFO
 
 
 class ShopperPage(Page):
