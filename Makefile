@@ -22,16 +22,15 @@ demo: $(VENV)/.demo ## the example shop with the sandbox beside it, on one port 
 	exec $(BIN)/python manage.py runserver "127.0.0.1:$$PORT"
 
 # FULL_PRODUCTS=1 runs every combination of parameters that tests/support/sampling.py thins out. Workers and the Pythons
-# that tests start need what one of them has compiled. There is one more of them than cores, because tests also wait.
-# On SQLite no worker steals from another: after a browser's test its event loop would be in the way of others.
+# that tests start need what one of them has compiled. There are more workers than cores, because tests also wait.
 test: $(VENV)/.test $(patsubst %,$(VENV)/.%,$(filter-out sqlite,$(DATABASES))) ## every test, on SQLite; the browser's where a Chromium is found
-	@workers=$$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))'); products=$$FULL_PRODUCTS; \
+	@workers=$$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 2, 4))'); products=$$FULL_PRODUCTS; \
 	for database in $(DATABASES); do \
 	  echo "== $$database"; \
-	  if [ $$database = sqlite ]; then only=''; full=$$products; schedules=200; dist=load; \
-	  else only='database and not browser'; full=''; schedules=24; dist=worksteal; fi; \
+	  if [ $$database = sqlite ]; then only=''; full=$$products; schedules=200; \
+	  else only='database and not browser'; full=''; schedules=24; fi; \
 	  export PYTHONDONTWRITEBYTECODE= TEST_DATABASE=$$database FULL_PRODUCTS=$$full INVARIANT_EXAMPLES=$$schedules; \
-	  $(BIN)/python -m pytest -q -n $$workers --dist $$dist -m "$$only" $(ARGS) || exit; \
+	  $(BIN)/python -m pytest -q -n $$workers --dist worksteal -m "$$only" $(ARGS) || exit; \
 	done
 
 soak: $(VENV)/.test ## thousands of random schedules of shoppers, crashes and staff (SCHEDULES=10000, SEED=...)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import os
@@ -18,7 +19,7 @@ from django.utils import translation
 from tests.settings import RUN_DIRECTORY, SNIPCART_CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from playwright.sync_api import BrowserType
 
@@ -63,10 +64,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("database")
 
 
+def uses_a_browser(item: pytest.Item) -> bool:
+    return "playwright" in getattr(item, "fixturenames", ())
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the browser's tests to the end: once Playwright's event loop runs in this thread, asgiref refuses its own."""
-    items.sort(key=lambda item: "playwright" in getattr(item, "fixturenames", ()))
+    """Leave the browser's tests, which take longest, to the end: then all workers share them."""
+    items.sort(key=uses_a_browser)
 
 
 def pytest_collection_finish() -> None:
@@ -74,6 +79,22 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hide Playwright's event loop, which goes on in this thread after a browser's test, from a test that needs none.
+
+    asgiref starts no other one beside it, and gives connections of their own to what runs in it.
+    """
+    running = None if uses_a_browser(item) else asyncio._get_running_loop()
+    if running is None:
+        return (yield)
+    asyncio._set_running_loop(None)
+    try:
+        return (yield)
+    finally:
+        asyncio._set_running_loop(running)
 
 
 @pytest.fixture(autouse=True)

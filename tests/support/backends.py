@@ -155,6 +155,7 @@ class Provider:
         return log.read_text().splitlines() if log.exists() else []
 
     def log(self, call: str, reference: UUID) -> None:
+        """Write down that a call arrived, whose script has been read: from now on another one is for the next call."""
         with (self.directory / "calls.log").open("a") as log:
             log.write(f"{call} {reference}\n")
 
@@ -247,8 +248,8 @@ class ScriptedBackend(PaymentBackend):
         return Provider(self.options["DIRECTORY"])
 
     def charge(self, charge: Charge) -> ChargeResult:
-        self.provider.log("charge", charge.reference)
         knobs = self.provider.knobs()
+        self.provider.log("charge", charge.reference)
         kind = knobs.get("charge", "paid")
         self.provider.act(knobs.get("before"))
         if kind == "paid":
@@ -263,8 +264,8 @@ class ScriptedBackend(PaymentBackend):
         return result
 
     def lookup(self, charge: Charge) -> LookupResult:
-        self.provider.log("lookup", charge.reference)
         knobs = self.provider.knobs()
+        self.provider.log("lookup", charge.reference)
         self.provider.act(knobs.get("looking"))
         kind = knobs.get("lookup", "recorded")
         if kind == "recorded":
@@ -275,8 +276,8 @@ class ScriptedBackend(PaymentBackend):
         return result
 
     def refund(self, refund: RefundRequest) -> RefundResult:
-        self.provider.log("refund", refund.reference)
         knobs = self.provider.knobs()
+        self.provider.log("refund", refund.reference)
         kind = knobs.get("refund", "refunded")
         self.provider.act(knobs.get("before"))
         if kind in {"refunded", "pending"}:
@@ -290,8 +291,8 @@ class ScriptedBackend(PaymentBackend):
         return results.get(kind, "nonsense")  # type: ignore[no-any-return]
 
     def lookup_refund(self, refund: RefundRequest) -> RefundLookupResult:
-        self.provider.log("lookup_refund", refund.reference)
         knobs = self.provider.knobs()
+        self.provider.log("lookup_refund", refund.reference)
         self.provider.act(knobs.get("looking"))
         results: dict[str, Any] = {
             "recorded": self._recorded_refund(refund.reference),
