@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeGuard
@@ -13,6 +12,7 @@ from django.core import checks
 from django.utils import translation
 from django.utils.functional import Promise
 
+from snipcart_checkout.backends.bank_accounts import BankAccount
 from snipcart_checkout.backends.base import Charge, ChargeResult, PaymentBackend, Pending
 from snipcart_checkout.backends.options import unknown_options
 from snipcart_checkout.conf import get_settings
@@ -21,34 +21,13 @@ from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.conf.translation import gettext_lazy
 from snipcart_checkout.presentation.formats import format_amount
 from snipcart_checkout.presentation.languages import language_tag, page_language
-from snipcart_checkout.snipcart import clean_text
 from snipcart_checkout.snipcart.references import format_short_reference, to_short_reference
 
 __all__ = ["ManualBackend"]
 
-_ACCOUNT: Final = ("ACCOUNT_HOLDER", "IBAN", "BIC", "BANK")
-_TEXTS: Final = frozenset({*_ACCOUNT, "INSTRUCTIONS"})
+_TEXTS: Final = frozenset({"ACCOUNT_HOLDER", "IBAN", "BIC", "BANK", "INSTRUCTIONS"})
 _DAYS: Final = "EXPIRES_AFTER_DAYS"
 _MOST_DAYS: Final = 3650
-# What an EPC QR code can say: a name of 70 characters, and 999999999.99 EUR.
-_LONGEST_HOLDER: Final = 70
-_MOST_CENTS: Final = 999_999_999_99
-_SAMPLE_IBANS: Final = frozenset(
-    {
-        "BE68539007547034",
-        "CH9300762011623852957",
-        "DE02120300000000202051",
-        "DE89370400440532013000",
-        "ES9121000418450200051332",
-        "FR1420041010050500013M02606",
-        "FR7630006000011234567890189",
-        "GB29NWBK60161331926819",
-        "GB82WEST12345698765432",
-        "IT60X0542811101000000123456",
-        "NL91ABNA0417164300",
-    }
-)
-"""Account numbers of this documentation, and those that the world copies from examples of ISO 13616."""
 
 
 class ManualBackend(PaymentBackend):
@@ -73,7 +52,7 @@ class ManualBackend(PaymentBackend):
         super().__init__(store=store, method=method, options=options)
         days = options.get(_DAYS)
         self.expires_after = timedelta(days=days) if _is_days(days) else None
-        if any(self._text(key) for key in _ACCOUNT):
+        if self._account():
             self.pay_label = gettext_lazy("Place order and see bank details")
             self.description = gettext_lazy(
                 "You transfer the amount from your bank. The bank details come next."
@@ -94,15 +73,13 @@ class ManualBackend(PaymentBackend):
 
     def payment_code(self, charge: Charge) -> str:
         """Return the text of an EPC QR code (EPC069-12, version 002); empty for other currencies than EUR, and without IBAN."""
-        iban = _normalise(self._text("IBAN"))
-        holder = clean_text(self._text("ACCOUNT_HOLDER"), _LONGEST_HOLDER)
-        if charge.currency != "EUR" or not _is_iban(iban) or not holder or charge.minor_units > _MOST_CENTS:
+        if charge.currency != "EUR":
             return ""
-        bic = re.sub(r"\s", "", self._text("BIC")).upper()
-        reference = format_short_reference(to_short_reference(charge.reference))
-        amount = self.to_major_units(charge.amount, charge.currency)
-        # Service tag, version, character set (UTF-8), SEPA credit transfer. Purpose and structured reference stay empty.
-        return "\n".join(("BCD", "002", "1", "SCT", bic, holder, iban, f"EUR{amount}", "", "", reference))
+        return self._account().code(
+            amount=self.to_major_units(charge.amount, charge.currency),
+            cents=charge.minor_units,
+            reference=format_short_reference(to_short_reference(charge.reference)),
+        )
 
     def check(self) -> list[checks.CheckMessage]:
         """Refuse what no shopper could pay by; warn of unknown options and of those that cannot be read."""
@@ -116,17 +93,22 @@ class ManualBackend(PaymentBackend):
         ]
 
     def _lines(self, charge: Charge) -> Iterator[str]:
-        to_account = any(self._text(key) for key in _ACCOUNT)
-        yield self._text("INSTRUCTIONS") or _opening(to_account=to_account)
+        yield self._text("INSTRUCTIONS") or _opening(to_account=bool(self._account()))
         for label, value in self._details(charge):
             yield _("{label}: {value}").format(label=label, value=value)
 
     def _details(self, charge: Charge) -> Iterator[tuple[str, str]]:
         yield _("Amount"), format_amount(charge.amount, charge.currency, _locale(charge))
-        for key in _ACCOUNT:
-            if text := self._text(key):
-                yield _label(key), _in_fours(text) if key == "IBAN" else text
+        yield from self._account().details()
         yield _("Payment reference"), format_short_reference(to_short_reference(charge.reference))
+
+    def _account(self) -> BankAccount:
+        return BankAccount(
+            holder=self._text("ACCOUNT_HOLDER"),
+            iban=self._text("IBAN"),
+            bic=self._text("BIC"),
+            bank=self._text("BANK"),
+        )
 
     def _text(self, key: str) -> str:
         value = self.options.get(key)
@@ -148,7 +130,7 @@ class ManualBackend(PaymentBackend):
         ]
 
     def _sample_account(self) -> list[checks.CheckMessage]:
-        if self.is_test or _is_rehearsal() or _normalise(self._text("IBAN")) not in _SAMPLE_IBANS:
+        if self.is_test or _is_rehearsal() or not self._account().is_sample:
             return []
         return [
             checks.Error(
@@ -188,8 +170,7 @@ class ManualBackend(PaymentBackend):
         ]
 
     def _wrong_iban(self) -> list[checks.CheckMessage]:
-        iban = self._text("IBAN")
-        if not iban or _is_iban(iban):
+        if not self._account().is_mistyped:
             return []
         return [
             checks.Warning(
@@ -219,29 +200,6 @@ def _opening(*, to_account: bool) -> str:
     return _("Please quote the payment reference when you pay.")
 
 
-def _label(key: str) -> str:
-    labels = {"ACCOUNT_HOLDER": _("Account holder"), "IBAN": _("IBAN"), "BIC": _("BIC"), "BANK": _("Bank")}
-    return labels[key]
-
-
-def _in_fours(iban: str) -> str:
-    """Return an IBAN as it is printed, in groups of four; anything else as it was written."""
-    compact = _normalise(iban)
-    return " ".join(re.findall(".{1,4}", compact)) if _is_iban(compact) else iban
-
-
 def _is_rehearsal() -> bool:
     """Return whether Snipcart is a stand-in on a developer's machine, where no customer pays."""
     return django_settings.DEBUG and is_loopback(urlsplit(get_settings().api_url).hostname)
-
-
-def _normalise(iban: str) -> str:
-    return re.sub(r"\s", "", iban).upper()
-
-
-def _is_iban(text: str) -> bool:
-    """ISO 13616: the first four characters moved to the end, letters read as 10 to 35, the rest of 97 is 1."""
-    iban = _normalise(text)
-    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban):
-        return False
-    return int("".join(str(int(character, 36)) for character in iban[4:] + iban[:4])) % 97 == 1

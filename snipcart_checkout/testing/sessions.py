@@ -11,6 +11,8 @@ from typing import Any, Final
 from snipcart_checkout.sandbox.core.bodies import Address, Invoice, Line
 from snipcart_checkout.sandbox.core.sessions import Session
 
+USUAL_AMOUNT: Final = "12.30"
+"""What an order of a test comes to that names no amount, in major units."""
 _ADDRESS: Final = Address(
     name="Ada", surname="Byron", street="1 rue des Écoles", postal_code="75005", city="Paris", country="FR"
 )

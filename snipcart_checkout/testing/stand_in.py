@@ -20,7 +20,7 @@ from snipcart_checkout.sandbox.core.memory import ProcessMemory
 from snipcart_checkout.sandbox.core.tokens import Tokens
 from snipcart_checkout.sandbox.core.wire import Reply, Request, Wire
 from snipcart_checkout.testing.server import Server
-from snipcart_checkout.testing.sessions import StandInSession, new_invoice
+from snipcart_checkout.testing.sessions import USUAL_AMOUNT, StandInSession, new_invoice
 
 _SLOW: Final = 0.2  # seconds
 _ENDLESS: Final = 30.0  # seconds
@@ -129,7 +129,7 @@ class StandIn(Snipcart[StandInSession]):
     def session(
         self,
         *,
-        amount: Decimal | str | int = "12.30",
+        amount: Decimal | str | int = USUAL_AMOUNT,
         currency: str = "EUR",
         items: int | Sequence[Line] = 3,
         language: str = "en",
