@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +83,19 @@ def test_a_malformed_token_is_refused_before_anybody_is_asked(
     assert snipcart.calls == []
 
 
-def test_a_token_that_snipcart_refuses_is_not_served(client: Client, snipcart: StandIn) -> None:
+def test_a_token_that_snipcart_refuses_is_not_served_and_the_log_says_why(
+    snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "snipcart_checkout")
     session = snipcart.session()
     snipcart.expire(session)
 
     answer = ask_for_methods(session, store="live")
 
     assert answer.status_code == 401
-    assert session.public_token not in answer.content.decode()
+    line = "payment methods for store live not answered: validate: Snipcart answered 410"
+    assert line in caplog.messages
+    assert session.public_token not in answer.content.decode() + caplog.text
 
 
 @pytest.mark.parametrize("fault", [500, 429, "hang", "cut-before", "redirect"])
@@ -103,6 +109,12 @@ def test_snipcart_out_of_order_is_said_so_that_it_asks_again(
 
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) > 0
+
+
+def test_it_passes_on_when_snipcart_wants_to_be_asked_again(snipcart: StandIn) -> None:
+    snipcart.fail("validate", 429)
+
+    assert ask_for_methods(snipcart.session(), store="live")["Retry-After"] == "7"
 
 
 def test_the_other_mode_is_offered_nothing(snipcart: StandIn) -> None:
@@ -268,8 +280,11 @@ def test_an_unreadable_body_is_refused_before_anybody_is_asked(
     assert snipcart.calls == []
 
 
-def test_a_request_of_neither_type_nor_body_is_unreadable(client: Client, snipcart: StandIn) -> None:
-    assert client.generic("POST", URL, b"", content_type="").status_code == 400
+@pytest.mark.parametrize("length", [{}, {"CONTENT_LENGTH": ""}, {"CONTENT_LENGTH": "0"}])
+def test_a_request_of_neither_type_nor_body_is_unreadable_however_its_server_says_that_nothing_came(
+    client: Client, snipcart: StandIn, length: dict[str, Any]
+) -> None:
+    assert client.generic("POST", URL, b"", content_type="", **length).status_code == 400
     assert client.generic("POST", URL, b"{}", content_type="").status_code == 415
     assert snipcart.calls == []
 

@@ -9,6 +9,7 @@ import re
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,10 +24,12 @@ from snipcart_checkout.backends.base import RefundRequest, RefundResult
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.exceptions import RefundNotPossible, RefundUnknown
 from snipcart_checkout.models import Payment, Refund
+from snipcart_checkout.services.pruning import prune
 from snipcart_checkout.signals import payment_refunded
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider, ScriptedBackend
 from tests.support.ledger import before, history, pay, provider, unknown_refund
+from tests.support.ledger_invariants import let_time_pass
 
 __all__ = ["provider"]
 
@@ -306,14 +309,18 @@ def test_two_different_tokens_are_refused_before_anybody_is_asked(
 
 
 @pytest.mark.parametrize("token", [" padded", "a b", "é", "x" * 4097, 5, True, ["x"], {"a": 1}])
-def test_a_malformed_token_is_refused_before_anybody_is_asked(
-    provider: Provider, snipcart: StandIn, token: object
+def test_a_malformed_token_is_refused_before_anybody_is_asked_and_the_log_says_why(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture, token: object
 ) -> None:
-    pay(snipcart)
+    caplog.set_level(logging.INFO, "snipcart_checkout")
+    payment = pay(snipcart)
     snipcart.calls.clear()
 
     assert ask(link(snipcart), publicToken=token).status_code == 401
     assert snipcart.calls == []
+    assert (
+        f"payment {payment.reference}: refund not answered: the public token is malformed" in caplog.messages
+    )
 
 
 @pytest.mark.parametrize("token", ["", None])
@@ -1250,20 +1257,36 @@ def test_what_nobody_foresaw_is_answered_in_json_with_a_reference_that_stands_in
     assert path.split("/")[-2] not in caplog.text + answer.content.decode()
 
 
-def test_a_ledger_that_cannot_be_reached_is_said_so_that_it_is_sent_again(
-    provider: Provider, snipcart: StandIn
+def test_a_ledger_that_cannot_be_reached_is_said_and_logged_so_that_it_is_sent_again(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     pay(snipcart)
     path = link(snipcart)
 
     def fail(*_: Any) -> None:
-        raise DatabaseError
+        raise DatabaseError(path)
 
     with connection.execute_wrapper(fail):
         answer = ask(path)
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert provider.refunds == []
+    line = (logging.ERROR, "store live: the ledger could not be reached: DatabaseError")
+    assert line in [(record.levelno, record.getMessage()) for record in caplog.records]
+    assert path.split("/")[-2] not in caplog.text
+
+
+def test_a_payment_that_is_deleted_while_its_refund_is_requested_is_no_payment(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    pay(snipcart)
+    let_time_pass(timedelta(days=400))
+    path = link(snipcart)
+
+    with before("SELECT .*snipcart_checkout_refund", partial(prune, older_than=timedelta(days=365))):
+        answer = ask(path)
+
+    assert (answer.status_code, provider.refunds) == (404, [])
 
 
 def test_a_repeat_gets_the_same_answer_when_the_payment_is_in_review_meanwhile(

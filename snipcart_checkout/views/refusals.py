@@ -21,7 +21,6 @@ class Refusal(Enum):
     NOT_PROVEN = 401, _("The token is missing, malformed or refused.")
     SNIPCART_UNAVAILABLE = 503, _("Snipcart cannot be reached, try again.")
     LEDGER_UNAVAILABLE = 503, _("The database cannot be reached, try again.")
-    UNKNOWN_STORE = 404, _("Store not found.")
     UNKNOWN_METHOD = 404, _("Payment method not found.")
     UNKNOWN_PAYMENT = 404, _("Payment not found.")
     UNPAYABLE_AMOUNT = 400, _("This amount cannot be refunded: {reason}.")

@@ -56,11 +56,8 @@ class Webhook(Endpoint, ABC):
                 store,
             )
             return self.refuse(Refusal.NO_LENGTH)
-        configured = get_settings().stores.get(store)
-        if configured is None:
-            return self.refuse(Refusal.UNKNOWN_STORE)
         try:
-            return self.answer(configured, body, **kwargs)
+            return self.answer(get_settings().stores[store], body, **kwargs)
         except TransactionOpen as error:
             services.log(logging.ERROR, "store %s: %s", store, error)
             return self.refuse(Refusal.LEDGER_UNAVAILABLE)
