@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection, connections
+from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -705,11 +708,12 @@ class TenantsConnection(type(connections["default"])):  # type: ignore[misc]
     "apart, changed",
     [
         (True, {}),
+        (True, {"is_in_memory_db": None}),
         (False, {"execute_wrappers": [lambda execute, *query: execute(*query)]}),
         (False, {"is_in_memory_db": lambda: True}),
         (False, {"__class__": TenantsConnection}),
     ],
-    ids=["plain", "watched", "in memory", "of a tenant"],
+    ids=["plain", "of a server", "watched", "in memory", "of a tenant"],
 )
 @pytest.mark.django_db(transaction=True)
 def test_threads_deliver_where_another_connection_is_as_good(
@@ -730,6 +734,82 @@ def test_one_thread_delivers_in_a_tests_transaction(
     due_after_an_outage(snipcart, 3)
 
     assert delivering_threads(caplog, many=3) == {"MainThread"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_deliver_where_two_calls_are_allowed_at_a_time(
+    snipcart: StandIn,
+    provider: Provider,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    checkout_settings(MAX_CALLS_IN_FLIGHT=2)
+    due_after_an_outage(snipcart, 3)
+
+    assert delivering_threads(caplog, many=3) == {"snipcart_settle"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_that_delivered_leave_no_connection_behind(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    due_after_an_outage(snipcart, 3)
+    opened: list[Any] = []
+
+    def note(connection: Any, **_arguments: Any) -> None:
+        opened.append(connection)
+
+    connection_created.connect(note)
+    try:
+        delivering_threads(caplog, many=3)
+    finally:
+        connection_created.disconnect(note)
+
+    assert opened
+    assert [one for one in opened if one.connection is not None] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_begin_nothing_more_when_the_run_is_interrupted(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    due_after_an_outage(snipcart, 12)
+    snipcart.before("payment", lambda: time.sleep(0.1), times=None)
+    threads: list[str] = []
+
+    def interrupt_the_first() -> bool:
+        threads.append(threading.current_thread().name)
+        if threads[-1] == "snipcart_settle_0" and threads.count("snipcart_settle_0") > 1:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        share_connection(patch, many=3)
+        outbox.deliver_due(interrupt_the_first)
+
+    assert 0 < len(snipcart.confirmations) < 12
+    assert set(threads) == {"MainThread", *(f"snipcart_settle_{number}" for number in range(4))}
+
+
+def test_as_many_batches_are_delivered_as_are_due(
+    snipcart: StandIn, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_BATCH", 1)
+    due_after_an_outage(snipcart, 5)
+
+    assert outbox.deliver_due(lambda: False) == 5
+
+
+def test_a_run_does_not_go_on_trying_what_cannot_be_delivered(
+    snipcart: StandIn, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_BATCH", 1)
+    due_after_an_outage(snipcart, 2)
+    snipcart.fail("payment", 500, times=None)
+    rounds = iter(range(20))
+
+    assert outbox.deliver_due(lambda: next(rounds) == 19) == 0
+    assert next(rounds) < 19
 
 
 @pytest.mark.parametrize("many, cap", [(4, 8), (3, 1)])
@@ -756,19 +836,24 @@ def due_after_an_outage(snipcart: StandIn, sessions: int) -> None:
 
 def delivering_threads(caplog: pytest.LogCaptureFixture, *, many: int, **changed: Any) -> set[str]:
     """The threads that deliver all that is due over a changed connection, without their numbers."""
-    # The tests' own connection is watched, and in memory where it shares nothing with other processes.
-    plain = {"execute_wrappers": [], "is_in_memory_db": lambda: False}
     caplog.clear()
     with caplog.at_level("INFO"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outbox, "_MANY", many)
-        for name, value in {**plain, **changed}.items():
-            patch.setattr(connections["default"], name, value, raising=False)
+        share_connection(patch, many=many, **changed)
         assert outbox.deliver_due(lambda: False) == 3
     return {
         str(record.threadName).rpartition("_")[0] or str(record.threadName)
         for record in caplog.records
         if "confirmation_delivered" in record.getMessage()
     }
+
+
+def share_connection(patch: pytest.MonkeyPatch, *, many: int, **changed: Any) -> None:
+    """Make so many sessions enough for threads, over a connection like a site's own, but for what is changed."""
+    # The tests' own connection is watched, and in memory where it shares nothing with other processes.
+    plain = {"execute_wrappers": [], "is_in_memory_db": lambda: False}
+    patch.setattr(outbox, "_MANY", many)
+    for name, value in {**plain, **changed}.items():
+        patch.setattr(connections["default"], name, value, raising=False)
 
 
 def test_what_another_process_has_just_tried_is_not_tried_again(

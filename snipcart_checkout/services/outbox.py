@@ -31,11 +31,10 @@ def deliver_due(is_over: Callable[[], bool]) -> int:
     """
     total = 0
     while not is_over():
-        keys = _get_due_sessions()
-        delivered = _deliver(keys, is_over)
-        total += delivered
-        if not delivered or len(keys) < _BATCH:
+        delivered = _deliver(_get_due_sessions(), is_over)
+        if not delivered:
             break
+        total += delivered
     return total
 
 
