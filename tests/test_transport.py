@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 import socket
 import ssl
@@ -17,9 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+import responses
 import trustme
 
 from snipcart_checkout.conf import Settings
@@ -27,6 +30,7 @@ from snipcart_checkout.exceptions import BadAnswer, SnipcartUnavailable, TokenRe
 from snipcart_checkout.snipcart.client import SnipcartClient
 from snipcart_checkout.snipcart.transport import (
     connections,
+    exchange,
     install_log_scrubber,
     seconds_left,
     time_budget,
@@ -34,6 +38,8 @@ from snipcart_checkout.snipcart.transport import (
 )
 from snipcart_checkout.snipcart.transport import limiter as limiter_module
 from snipcart_checkout.snipcart.transport.breaker import CircuitBreaker
+from snipcart_checkout.snipcart.transport.calls import send
+from snipcart_checkout.snipcart.transport.exchange import MAX_IGNORED_BODY
 from snipcart_checkout.snipcart.transport.limiter import ConcurrencyLimiter
 from snipcart_checkout.snipcart.transport.remotes import NoSlot, get_remote
 from snipcart_checkout.snipcart.transport.time_limits import CallInProgress, current_call
@@ -101,13 +107,21 @@ class TestKeptConnections:
                 for settings, session in [*sessions, sessions[0]]:
                     assert read(settings, session.public_token) == session.id
 
-    def test_an_old_connection_is_not_trusted(
+    def test_a_connection_that_was_idle_for_25_seconds_is_not_trusted(
         self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(connections, "MAX_IDLE", 0.0)
-        for _ in range(3):
+        now = time.monotonic
+        counts = []
+        for passed in (0.0, 24.0, 50.0, 75.5):
+            monkeypatch.setattr(time, "monotonic", lambda passed=passed: now() + passed)
             read(settings_for(stand_in), stand_in.session().public_token)
-        assert stand_in.connections == 3
+            counts.append(stand_in.connections)
+        assert counts == [1, 1, 2, 3]
+
+    def test_small_writes_are_not_held_back(self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+        with sockets_seen(monkeypatch) as seen:
+            read(replace(settings_for(stand_in), max_calls_in_flight=32), stand_in.session().public_token)
+            assert [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in seen] == [1]
 
     def test_threads_get_their_own_answers(self, stand_in: StandIn) -> None:
         settings = replace(settings_for(stand_in), max_calls_in_flight=4)
@@ -116,6 +130,21 @@ class TestKeptConnections:
             ids = list(threads.map(lambda session: read(settings, session.public_token), sessions))
         assert ids == [session.id for session in sessions]
         assert stand_in.connections <= 4
+
+
+@contextmanager
+def sockets_seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
+    """The sockets that connect to somewhere."""
+    seen: list[socket.socket] = []
+
+    class Seen(socket.socket):
+        def connect(self, address: Any) -> None:
+            seen.append(self)
+            super().connect(address)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socket", Seen)
+        yield seen
 
 
 class TestTimeLimits:
@@ -156,6 +185,22 @@ class TestTimeLimits:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: found)
         assert read(settings_for(stand_in), session.public_token) == session.id
 
+    def test_an_ipv6_address_is_looked_up_without_its_brackets(
+        self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session = stand_in.session()
+        port = int(stand_in.api_url.split(":")[2].split("/")[0])
+        hosts: list[object] = []
+
+        def look_up(host: object, *_args: object, **_options: object) -> object:
+            hosts.append(host)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        url = stand_in.api_url.replace("127.0.0.1", "[::1]")
+        assert read(Settings(api_url=url, app_api_url=url), session.public_token) == session.id
+        assert hosts == ["::1"]
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -180,17 +225,25 @@ class TestSizeLimits:
     @pytest.mark.parametrize("fault", ["huge", "gzip-bomb"])
     def test_a_body_is_not_read_beyond_the_limit(self, stand_in: StandIn, fault: str) -> None:
         stand_in.fail("payment-session", fault)
-        with pytest.raises(BadAnswer, match="too large"):
+        with pytest.raises(BadAnswer, match="answer: it is too large"):
             read(settings_for(stand_in), stand_in.session().public_token)
 
-    def test_of_a_refusal_no_more_is_read_than_keeps_its_connection(self) -> None:
+    @pytest.mark.parametrize("status, error", [(300, BadAnswer), (404, TokenRefused)])
+    def test_of_a_refusal_no_more_is_read_than_keeps_its_connection(
+        self, status: int, error: type[Exception]
+    ) -> None:
         def refuse(_request: Request, wire: Wire) -> bool:
-            wire.send(Reply(status=404).head(length=1_000_000) + b"x" * 70_000)
+            wire.send(Reply(status=status).head(length=1_000_000) + b"x" * 70_000)
             wire.stopped.wait(10.0)
             return False
 
-        with running(refuse) as url, seconds_at_most(2.0), pytest.raises(TokenRefused):
+        with running(refuse) as url, seconds_at_most(2.0), pytest.raises(error):
             read(Settings(api_url=url, read_timeout=3.0), TOKEN)
+
+    def test_a_session_may_be_larger_than_what_is_read_of_a_refusal(self, stand_in: StandIn) -> None:
+        session = stand_in.session(items=1000)
+        assert len(json.dumps(session.to_json())) > MAX_IGNORED_BODY
+        assert read(settings_for(stand_in), session.public_token) == session.id
 
     def test_a_compressed_session_is_read(self, stand_in: StandIn) -> None:
         session = stand_in.session(items=200)
@@ -200,7 +253,7 @@ class TestSizeLimits:
 
     def test_a_body_that_is_not_what_its_encoding_says_is_a_bad_answer(self) -> None:
         reply = Reply(status=200, body=b"{}", headers=(("Content-Encoding", "gzip"),))
-        with serving(reply) as url, pytest.raises(BadAnswer, match="decompressed"):
+        with serving(reply) as url, pytest.raises(BadAnswer, match="answer: it cannot be decompressed"):
             read(Settings(api_url=url), TOKEN)
 
 
@@ -312,6 +365,22 @@ class TestTLS:
         read(replace(settings_for(secure), ca_bundle=ca_bundle), secure.session().public_token)
         assert not keys.exists()
 
+    def test_no_other_protocol_than_http_1_1_is_offered(self, authority: trustme.CA, ca_bundle: str) -> None:
+        chosen: list[str | None] = []
+
+        class Watched(ssl.SSLSocket):
+            def do_handshake(self, block: bool = False) -> None:
+                super().do_handshake(block)
+                chosen.append(self.selected_alpn_protocol())
+
+        context = server_context(authority, "127.0.0.1")
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        context.sslsocket_class = Watched
+        with StandIn(tls=context) as server:
+            session = server.session()
+            read(replace(settings_for(server), ca_bundle=ca_bundle), session.public_token)
+        assert chosen == ["http/1.1"]
+
     def test_verification_cannot_be_switched_off(self, secure: StandIn) -> None:
         adapter = connections.PooledAdapter(ca_bundle=None, proxy=None, connections=1)
         request = requests.Request("GET", secure.api_url).prepare()
@@ -327,7 +396,7 @@ class TestTLS:
         path = tmp_path / "broken.pem"
         if content is not None:
             path.write_text(content)
-        with pytest.raises(SnipcartUnavailable) as caught:
+        with pytest.raises(SnipcartUnavailable, match="CA_BUNDLE cannot be read") as caught:
             read(replace(settings_for(secure), ca_bundle=str(path)), TOKEN)
         assert caught.value.__context__ is None
 
@@ -555,7 +624,10 @@ class TestTimeBudget:
                     read(settings, token)
 
     def test_a_call_for_which_nothing_is_left_is_not_sent(self, stand_in: StandIn) -> None:
-        with time_budget(0.0), pytest.raises(SnipcartUnavailable, match="no time") as caught:
+        with (
+            time_budget(0.0),
+            pytest.raises(SnipcartUnavailable, match="Snipcart: no time is left for it") as caught,
+        ):
             read(settings_for(stand_in), TOKEN)
         assert not caught.value.was_sent
         assert stand_in.connections == 0
@@ -708,6 +780,57 @@ class TestWasSent:
         assert was_sent(settings_for(stand_in))
 
 
+class TestWhatFailed:
+    def test_a_refused_connection(self) -> None:
+        assert failure_at(f"127.0.0.1:{free_port()}") == "the connection was refused"
+
+    def test_a_connection_that_failed_leaves_no_socket_open(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with sockets_seen(monkeypatch) as seen:
+            failure_at(f"127.0.0.1:{free_port()}")
+            assert [each.fileno() for each in seen] == [-1]
+
+    def test_a_cut_connection(self) -> None:
+        with answering_with(lambda client: client.recv(1)) as address:
+            assert failure_at(address) == "the connection was cut"
+
+    def test_something_that_is_no_answer_is_named_by_its_exception(self) -> None:
+        with answering_with(lambda client: client.recv(65536) and client.send(b"SSH-2.0\r\n")) as address:
+            assert failure_at(address) == "the connection failed (BadStatusLine)"
+
+    def test_a_call_that_is_interrupted_counts_as_one_that_was_not_answered(
+        self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = replace(settings_for(stand_in), max_calls_in_flight=31)
+
+        def interrupt(*_args: object, **_options: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as interrupted:
+            interrupted.setattr(socket, "getaddrinfo", interrupt)
+            for _ in range(5):
+                with pytest.raises(KeyboardInterrupt):
+                    read(settings, TOKEN)
+        get_remote("snipcart", settings).breaker.allow(stand_in.api_url.split("/")[2])
+        with pytest.raises(SnipcartUnavailable, match="cannot be reached"):
+            read(settings, TOKEN)
+
+    def test_nothing_of_a_call_is_left_when_it_is_over(self, stand_in: StandIn) -> None:
+        def has_nothing_left() -> bool:
+            read(settings_for(stand_in), stand_in.session().public_token)
+            return current_call.get(None) is None
+
+        assert in_another_thread(has_nothing_left)
+
+
+def failure_at(address: str) -> str:
+    with pytest.raises(SnipcartUnavailable) as caught:
+        read(Settings(api_url=f"http://{address}/api"), TOKEN)
+    assert caught.value.retry_after == 5
+    before, _, failure = str(caught.value).partition(f"no answer from {address}: ")
+    assert before.endswith("Snipcart: ")
+    return failure
+
+
 class TestManyCallers:
     def test_a_hanging_snipcart_holds_no_more_threads_than_the_cap(self, stand_in: StandIn) -> None:
         stand_in.fail("payment-session", "hang", times=None)
@@ -846,6 +969,15 @@ class TestLogs:
         assert record.args == ("127.0.0.1", "GET", "/checkout/live/?publicToken=[hidden]", "1.1", 200)
         assert TOKEN not in str(vars(record))
         assert lines == ['127.0.0.1 - "GET /checkout/live/?publicToken=[hidden] HTTP/1.1" 200']
+
+    def test_what_was_answered_is_not_shown_with_the_body(self) -> None:
+        request = requests.Request("GET", "https://payment.snipcart.example/").prepare()
+        with responses.RequestsMock() as wire:
+            wire.get(str(request.url), "private")
+            answer = exchange(request, Settings())
+            reply = send(request, get_remote("snipcart", Settings()), Settings())
+        assert answer.content() == reply.body == b"private"
+        assert "private" not in f"{answer!r} {reply!r}"
 
     def test_a_token_that_is_an_argument_of_its_own_is_hidden(self) -> None:
         install_log_scrubber()

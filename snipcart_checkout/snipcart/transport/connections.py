@@ -173,7 +173,6 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
     source = ca_bundle or certifi.where()
     if Path(source).is_dir():
         context.load_verify_locations(capath=source)
