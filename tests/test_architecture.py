@@ -17,7 +17,7 @@ CONTRIBUTING = (ROOT.parent / "CONTRIBUTING.md").read_text()
 
 BASE = {"conf.translation", "exceptions", "signals", "snipcart.money", "snipcart.references"}
 # Snipcart's messages, read and written; nothing is sent here.
-WIRE = {"snipcart", "snipcart.messages", "snipcart.reading", "snipcart.session"}
+WIRE = {"snipcart", *(f"snipcart.{name}" for name in ("messages", "public_tokens", "reading", "session"))}
 CONF = {"conf", "conf.brand", "conf.links", "conf.method_names", "conf.origins", "conf.settings"}
 # How anything is written for a reader.
 WRITING = {f"presentation.{name}" for name in ("addresses", "declines", "formats", "languages")}
@@ -73,21 +73,21 @@ MAY_ALSO_IMPORT = {
 # The floors of the services, from the ground up: a module imports only what is below it.
 SERVICE_FLOORS = (
     ("log",),
-    ("alerts", "attempts", "transactions"),
+    ("announcements", "attempts", "transactions"),
     (
-        "attention",
         "audit",
         "backend_calls",
         "methods",
+        "open_cases",
         "order_comparison",
         "own_addresses",
         "pruning",
         "refund_links",
         "sessions",
     ),
-    ("confirmations", "decisions", "probes", "refunds"),
+    ("alerts", "confirmations", "decisions", "delivery_schedule", "probes", "refunds"),
     ("delivery", "diagnosis", "refund_requests"),
-    ("outbox", "outcomes"),
+    ("due_deliveries", "outcomes"),
     ("payments", "settlement", "staff"),
     ("lookups",),
 )

@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Confirmation, Payment
-from snipcart_checkout.services import outbox
+from snipcart_checkout.services import due_deliveries
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.settlement import settle
 from snipcart_checkout.signals import confirmation_unresolved
@@ -786,7 +786,7 @@ def test_threads_begin_nothing_more_when_the_run_is_interrupted(
     with pytest.MonkeyPatch.context() as patch:
         share_connection(patch, many=3)
         with pytest.raises(KeyboardInterrupt):
-            outbox.deliver_due(interrupt_the_first)
+            due_deliveries.deliver_due(interrupt_the_first)
 
     assert 0 < len(snipcart.confirmations) < 12
     assert set(threads) == {"MainThread", *(f"snipcart_settle_{number}" for number in range(4))}
@@ -795,21 +795,21 @@ def test_threads_begin_nothing_more_when_the_run_is_interrupted(
 def test_as_many_batches_are_delivered_as_are_due(
     snipcart: StandIn, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "_BATCH", 1)
+    monkeypatch.setattr(due_deliveries, "_BATCH", 1)
     due_after_an_outage(snipcart, 5)
 
-    assert outbox.deliver_due(lambda: False) == 5
+    assert due_deliveries.deliver_due(lambda: False) == 5
 
 
 def test_a_run_does_not_go_on_trying_what_cannot_be_delivered(
     snipcart: StandIn, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "_BATCH", 1)
+    monkeypatch.setattr(due_deliveries, "_BATCH", 1)
     due_after_an_outage(snipcart, 2)
     snipcart.fail("payment", 500, times=None)
     rounds = iter(range(20))
 
-    assert outbox.deliver_due(lambda: next(rounds) == 19) == 0
+    assert due_deliveries.deliver_due(lambda: next(rounds) == 19) == 0
     assert next(rounds) < 19
 
 
@@ -840,7 +840,7 @@ def delivering_threads(caplog: pytest.LogCaptureFixture, *, many: int, **changed
     caplog.clear()
     with caplog.at_level("INFO"), pytest.MonkeyPatch.context() as patch:
         share_connection(patch, many=many, **changed)
-        assert outbox.deliver_due(lambda: False) == 3
+        assert due_deliveries.deliver_due(lambda: False) == 3
     return {
         str(record.threadName).rpartition("_")[0] or str(record.threadName)
         for record in caplog.records
@@ -852,7 +852,7 @@ def share_connection(patch: pytest.MonkeyPatch, *, many: int, **changed: Any) ->
     """Make so many sessions enough for threads, over a connection like a site's own, but for what is changed."""
     # The tests' own connection is watched, and in memory where it shares nothing with other processes.
     plain = {"execute_wrappers": [], "is_in_memory_db": lambda: False}
-    patch.setattr(outbox, "_MANY", many)
+    patch.setattr(due_deliveries, "_MANY", many)
     for name, value in {**plain, **changed}.items():
         patch.setattr(connections["default"], name, value, raising=False)
 

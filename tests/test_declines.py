@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from snipcart_checkout.backends.stripe import outcomes
+from snipcart_checkout.backends.stripe import declines
 from snipcart_checkout.presentation.declines import EXPIRED, decline_text
 
 NEUTRAL = "The payment was declined. No money was taken."
@@ -42,7 +42,7 @@ def test_the_casing_of_a_code_does_not_matter() -> None:
     assert decline_text("Insufficient_Funds", "en") == decline_text("insufficient_funds", "en")
 
 
-@pytest.mark.parametrize("code", sorted({*outcomes._DECLINES.values(), "amount_not_supported", "cancelled"}))
+@pytest.mark.parametrize("code", sorted({*declines._DECLINES.values(), "amount_not_supported", "cancelled"}))
 def test_a_code_of_a_shipped_backend_has_a_text_of_its_own(code: str) -> None:
     assert decline_text(code, "en") != NEUTRAL
 

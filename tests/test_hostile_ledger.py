@@ -14,7 +14,7 @@ from snipcart_checkout import services
 from snipcart_checkout.backends.base import Refunded
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Confirmation, Payment, Refund
-from snipcart_checkout.services import attention, outcomes
+from snipcart_checkout.services import alerts, open_cases, outcomes
 from snipcart_checkout.services.audit import SNIPCART
 from snipcart_checkout.services.decisions import Decision, without_texts
 from snipcart_checkout.services.refunds import refund_payment
@@ -425,7 +425,7 @@ def test_an_alert_is_not_lost_with_the_answer_to_a_commit(
     lost.append(True)
     caplog.clear()
 
-    new = attention.report_new_cases()
+    new = alerts.report_new_cases()
 
     assert lost == []
     assert "for an hour nobody could tell" in caplog.text
@@ -443,7 +443,7 @@ def test_what_a_host_with_a_fast_clock_put_off_is_delivered_by_the_others(
     far = timezone.now() + YEAR
     Confirmation.objects.update(created_at=far, due_at=far, lease_until=far)
 
-    assert attention.confirmations_undelivered_too_long().exists()
+    assert open_cases.confirmations_undelivered_too_long().exists()
     services.settle()
 
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
@@ -474,7 +474,7 @@ def test_a_charge_that_a_host_with_a_fast_clock_began_is_looked_up_and_alerted(
     far = timezone.now() + YEAR
     Payment.objects.update(state=_State.CHARGING, claimed_at=far, answered_at=far)
 
-    assert attention.payments_unknown_too_long().exists()
+    assert open_cases.payments_unknown_too_long().exists()
     services.settle()
 
     assert Payment.objects.get().state == _State.PAID
@@ -488,7 +488,7 @@ def test_a_refund_that_a_host_with_a_fast_clock_was_making_can_be_finished(
     Refund.objects.update(created_at=far, lease_until=far)
     refund.refresh_from_db()
 
-    assert attention.refunds_unknown_too_long().exists()
+    assert open_cases.refunds_unknown_too_long().exists()
     assert services.can_resolve_refund(refund)
     services.settle()
 

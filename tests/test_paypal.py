@@ -14,8 +14,8 @@ from snipcart_checkout.backends.base import Declined, NotFound, Paid, Pending, R
 from snipcart_checkout.backends.http import ProviderUnavailable
 from snipcart_checkout.backends.paypal import tokens
 from snipcart_checkout.backends.paypal.api import PayPalOutcomeUnknown
+from snipcart_checkout.backends.paypal.declines import CAPTURE_DECLINES
 from snipcart_checkout.backends.paypal.orders import to_locale
-from snipcart_checkout.backends.paypal.outcomes import CAPTURE_DECLINES
 from snipcart_checkout.testing import CheckoutSettings
 from tests.support.paypal_account import CLIENT_ID, CLIENT_SECRET, PayPalAccount
 from tests.support.paypal_charges import (

@@ -20,7 +20,7 @@ from django.utils import timezone
 from bench.seeding import analyse, seed_ledger, seed_pending
 from snipcart_checkout import services
 from snipcart_checkout.models import Payment
-from snipcart_checkout.services.attention import alert_about_missing_settle
+from snipcart_checkout.services.alerts import alert_about_missing_settle
 from snipcart_checkout.testing import StandIn
 from tests.support.backends import Provider
 from tests.support.ledger import pay, provider, unknown_refund

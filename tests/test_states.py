@@ -13,7 +13,7 @@ import snipcart_checkout
 from snipcart_checkout.contrib.gallery.samples import PAYMENT_STATES
 from snipcart_checkout.models import TRANSITIONS, Event, Payment
 from snipcart_checkout.presentation import payments as presentation
-from snipcart_checkout.services import attention, pruning
+from snipcart_checkout.services import open_cases, pruning
 
 PACKAGE = Path(snipcart_checkout.__file__).parent
 DOCS = PACKAGE.parent / "docs"
@@ -38,8 +38,8 @@ def forgotten(state: str) -> list[str]:
         "admin.css gives its badge no look, and PLAIN here does not say that it has none.": (
             f".snipcart-{state}" in CSS or state in PLAIN
         ),
-        "services/attention.py does not await its outcome, and AT_REST here does not say that it has one.": (
-            (state in attention._OPEN_STATES) is not (state in AT_REST)
+        "services/open_cases.py does not await its outcome, and AT_REST here does not say that it has one.": (
+            (state in open_cases._OPEN_STATES) is not (state in AT_REST)
         ),
         "services/pruning.py neither counts it as ended nor as unfinished.": (
             state in {*pruning._ENDED, *pruning._UNFINISHED, Payment.State.REVIEW}

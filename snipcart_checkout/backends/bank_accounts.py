@@ -1,4 +1,4 @@
-"""The account that shoppers transfer money to: what they read of it and in which order, its QR code, and its mistakes."""
+"""The account that shoppers transfer money to: what they read of it and in which order, and its mistakes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from snipcart_checkout.conf.translation import gettext as _
-from snipcart_checkout.snipcart import clean_text
 
-# What an EPC QR code can say: a name of 70 characters, and 999999999.99 EUR.
-_LONGEST_HOLDER: Final = 70
-_MOST_CENTS: Final = 999_999_999_99
 _SAMPLE_IBANS: Final = frozenset(
     {
         "BE68539007547034",
@@ -53,27 +49,10 @@ class BankAccount:
         )
         return ((label, value) for label, value in parts if value)
 
-    def code(self, *, amount: str, cents: int, reference: str) -> str:
-        """Return the text of an EPC QR code (EPC069-12, version 002) for so many euros; empty when it cannot say them."""
-        holder = clean_text(self.holder, _LONGEST_HOLDER)
-        if not _is_iban(self.iban) or not holder or cents > _MOST_CENTS:
-            return ""
-        bic = re.sub(r"\s", "", self.bic).upper()
-        # Service tag, version, character set (UTF-8), SEPA credit transfer. Purpose and structured reference stay empty.
-        lines = (
-            "BCD",
-            "002",
-            "1",
-            "SCT",
-            bic,
-            holder,
-            _compact(self.iban),
-            f"EUR{amount}",
-            "",
-            "",
-            reference,
-        )
-        return "\n".join(lines)
+    @property
+    def valid_iban(self) -> str:
+        """The IBAN without spaces; empty where there is none whose check digits match."""
+        return _compact(self.iban) if _is_iban(self.iban) else ""
 
     @property
     def is_sample(self) -> bool:

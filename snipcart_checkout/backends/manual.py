@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from snipcart_checkout.backends.bank_accounts import BankAccount
 from snipcart_checkout.backends.base import Charge, ChargeResult, PaymentBackend, Pending
 from snipcart_checkout.backends.options import unknown_options
+from snipcart_checkout.backends.qr_codes import build_epc_code
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.conf.origins import is_loopback
 from snipcart_checkout.conf.translation import gettext as _
@@ -75,7 +76,8 @@ class ManualBackend(PaymentBackend):
         """Return the text of an EPC QR code (EPC069-12, version 002); empty for other currencies than EUR, and without IBAN."""
         if charge.currency != "EUR":
             return ""
-        return self._account().code(
+        return build_epc_code(
+            self._account(),
             amount=self.to_major_units(charge.amount, charge.currency),
             cents=charge.minor_units,
             reference=format_short_reference(to_short_reference(charge.reference)),

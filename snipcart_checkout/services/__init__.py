@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
+from snipcart_checkout.services.alerts import get_settle_overdue_since
 from snipcart_checkout.services.attempts import (
     MAX_ATTEMPTS,
     Attempts,
     get_attempts,
     has_ended,
-)
-from snipcart_checkout.services.attention import (
-    OpenCases,
-    confirmations_in_review,
-    confirmations_undelivered_too_long,
-    count_open_cases,
-    find_payments_needing_attention,
-    get_settle_overdue_since,
-    payments_in_review,
-    payments_needing_attention,
-    payments_unknown_too_long,
-    refunds_in_review,
-    refunds_unknown_too_long,
 )
 from snipcart_checkout.services.backend_calls import build_charge, can_look_up, find_payment_backend
 from snipcart_checkout.services.diagnosis import (
@@ -40,6 +28,18 @@ from snipcart_checkout.services.lookups import (
     refresh_payment,
 )
 from snipcart_checkout.services.methods import answer_methods_request, is_plan_refused, offered_methods
+from snipcart_checkout.services.open_cases import (
+    OpenCases,
+    confirmations_in_review,
+    confirmations_undelivered_too_long,
+    count_open_cases,
+    find_payments_needing_attention,
+    payments_in_review,
+    payments_needing_attention,
+    payments_unknown_too_long,
+    refunds_in_review,
+    refunds_unknown_too_long,
+)
 from snipcart_checkout.services.order_comparison import hash_order
 from snipcart_checkout.services.own_addresses import OwnAddress, list_addresses
 from snipcart_checkout.services.payments import Order, get_payment, give_up, pay

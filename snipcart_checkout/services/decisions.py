@@ -26,7 +26,7 @@ from snipcart_checkout.backends.base import (
 from snipcart_checkout.models import Confirmation, Event, Payment, session_key, transaction_key
 from snipcart_checkout.presentation.declines import EXPIRED, decline_text
 from snipcart_checkout.presentation.languages import page_language
-from snipcart_checkout.services.alerts import CASE_OPENED
+from snipcart_checkout.services.announcements import CASE_OPENED
 from snipcart_checkout.services.attempts import count_attempts_left, has_given_up
 from snipcart_checkout.services.backend_calls import to_ascii, to_text
 from snipcart_checkout.snipcart import clean_text

@@ -8,7 +8,6 @@ was paid, because Snipcart creates it from the cart as it is at that moment.
 from __future__ import annotations
 
 import logging
-import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -25,10 +24,11 @@ from snipcart_checkout.exceptions import ConfirmationRefused, SnipcartError, Sni
 from snipcart_checkout.models import Confirmation, ConfirmationQuerySet, Event, Payment
 from snipcart_checkout.models.confirmations import LONGEST_DELAY
 from snipcart_checkout.models.moments import LONGEST_LEASE, is_past, is_unleased
-from snipcart_checkout.services.alerts import CASE_OPENED, alert_review, alert_staff, send_signal
+from snipcart_checkout.services.announcements import CASE_OPENED, alert_review, alert_staff, send_signal
 from snipcart_checkout.services.audit import SNIPCART, is_recorded, record_event
 from snipcart_checkout.services.confirmations import FINAL, WITH_ORDER
 from snipcart_checkout.services.decisions import CHARGE_EMPTIED, TOKEN_EMPTIED
+from snipcart_checkout.services.delivery_schedule import get_next_attempt
 from snipcart_checkout.services.log import log
 from snipcart_checkout.services.order_comparison import OrderComparison, OrderVerdict, compare_order
 from snipcart_checkout.services.refund_links import fill_in_link
@@ -37,11 +37,6 @@ from snipcart_checkout.signals import confirmation_unresolved
 from snipcart_checkout.snipcart import PaymentSession
 from snipcart_checkout.snipcart.client import SnipcartClient
 
-_DELAYS: Final = (
-    *(timedelta(seconds=seconds) for seconds in (30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600)),
-    LONGEST_DELAY,
-)
-_GIVE_UP_AFTER: Final = timedelta(hours=72)
 _MOST_OF_A_SESSION: Final = 50
 # Snipcart's answers to an outcome that it may have recorded already.
 _RECORDED_BEFORE: Final = frozenset({400, 409})
@@ -395,13 +390,10 @@ def _to_review(
 def _reschedule(confirmation: Confirmation, reply: _Reply, *, unclear: bool) -> None:
     """Schedule the next attempt, or put the confirmation in review after three days."""
     now = timezone.now()
-    last_moment = confirmation.created_at + _GIVE_UP_AFTER
-    if now >= last_moment:
+    due = get_next_attempt(confirmation, now)
+    if due is None:
         _to_review(confirmation, Event.Name.CONFIRMATION_GAVE_UP, reply.status, unclear=unclear)
         return
-    delay = _DELAYS[min(confirmation.attempts, len(_DELAYS)) - 1]
-    # Jitter of five percent, so that not every site retries in the same second after an outage.
-    due = min(now + delay * random.uniform(0.95, 1), last_moment)  # noqa: S311
     keys_alert = reply.keys_refused and confirmation.alerted_at is None
     changes: dict[str, object] = {"alerted_at": now} if keys_alert else {}
     rows = _still_ours(confirmation)

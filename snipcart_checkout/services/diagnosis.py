@@ -21,7 +21,7 @@ from snipcart_checkout.conf.origins import base_url_problem
 from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.exceptions import SnipcartError, SnipcartUnavailable, TokenRefused
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
-from snipcart_checkout.services.attention import get_settle_overdue_since
+from snipcart_checkout.services.alerts import get_settle_overdue_since
 from snipcart_checkout.services.probes import SiteAnswer, probe_site
 from snipcart_checkout.snipcart.client import SnipcartClient
 

@@ -26,7 +26,7 @@ from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.exceptions import NotificationRefused, ProviderBusy, TransactionOpen
 from snipcart_checkout.models import Event, Payment, Refund
 from snipcart_checkout.models.moments import not_lately
-from snipcart_checkout.services.alerts import CASE_OPENED, alert_review
+from snipcart_checkout.services.announcements import CASE_OPENED, alert_review
 from snipcart_checkout.services.audit import PROVIDER, SHOPPER, Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import can_look_up
 from snipcart_checkout.services.log import log

@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_variables
 from snipcart_checkout.backends.base import ChargeResult, Declined, LookupResult, NotFound
 from snipcart_checkout.models import Event, Payment, cart_key
 from snipcart_checkout.presentation.declines import EXPIRED
-from snipcart_checkout.services.alerts import CASE_OPENED, alert_review, alert_staff, send_signal
+from snipcart_checkout.services.announcements import CASE_OPENED, alert_review, alert_staff, send_signal
 from snipcart_checkout.services.audit import Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import call_charge, call_lookup, find_payment_backend
 from snipcart_checkout.services.confirmations import enqueue

@@ -24,13 +24,13 @@ from snipcart_checkout.models import (
     session_key,
     to_short_reference,
 )
+from snipcart_checkout.services.alerts import alert_about_missing_settle
 from snipcart_checkout.services.attempts import (
     count_attempts_left_beside,
     get_last_declined,
     get_live_payment,
     has_ended,
 )
-from snipcart_checkout.services.attention import alert_about_missing_settle
 from snipcart_checkout.services.audit import SHOPPER, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import call_charge, describe_place
 from snipcart_checkout.services.confirmations import enqueue

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from snipcart_checkout.conf import Store
 from snipcart_checkout.conf.links import public_url
 from snipcart_checkout.models import Payment
-from snipcart_checkout.services.alerts import alert_staff
+from snipcart_checkout.services.announcements import alert_staff
 from snipcart_checkout.services.log import log
 
 # Replaces the link's secret part in stored messages, so that nobody can refund with what the table holds.

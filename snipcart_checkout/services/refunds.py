@@ -21,7 +21,7 @@ from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.exceptions import ProviderBusy, RefundNotPossible, RefundUnknown
 from snipcart_checkout.models import Event, Payment, Refund
 from snipcart_checkout.models.moments import is_lease_over, is_unleased
-from snipcart_checkout.services.alerts import CASE_OPENED, alert_review, alert_staff, send_signal
+from snipcart_checkout.services.announcements import CASE_OPENED, alert_review, alert_staff, send_signal
 from snipcart_checkout.services.audit import SETTLE, SNIPCART, Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import (
     call_refund,

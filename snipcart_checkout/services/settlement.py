@@ -23,14 +23,14 @@ from snipcart_checkout.conf import get_settings
 from snipcart_checkout.exceptions import ProviderBusy
 from snipcart_checkout.models import Confirmation, Payment, Refund
 from snipcart_checkout.models.moments import is_unleased, long_ago, not_lately
-from snipcart_checkout.services import attention
-from snipcart_checkout.services.attention import OpenCases
+from snipcart_checkout.services import alerts, open_cases
 from snipcart_checkout.services.audit import SETTLE
 from snipcart_checkout.services.backend_calls import find_payment_backend
 from snipcart_checkout.services.decisions import TOKEN_EMPTIED
+from snipcart_checkout.services.due_deliveries import deliver_due
 from snipcart_checkout.services.log import log
+from snipcart_checkout.services.open_cases import OpenCases
 from snipcart_checkout.services.order_comparison import OrderVerdict, compare_order
-from snipcart_checkout.services.outbox import deliver_due
 from snipcart_checkout.services.outcomes import (
     expire,
     is_cart_paid_otherwise,
@@ -57,7 +57,7 @@ _Row = TypeVar("_Row", Payment, Refund)
 
 @dataclass(frozen=True, kw_only=True)
 class SettlementReport:
-    """What one run did, and what needs attention.
+    """What one run did, and what needs open_cases.
 
     ``failed`` is the number of payments and refunds that could not be looked up, because the
     backend is no longer configured or raised an error. The log names them, and the next run tries
@@ -137,9 +137,9 @@ def settle(*, time_limit: float = 50.0) -> SettlementReport:
     run.stage("secrets", _clear_old_secrets)
     is_complete = not run.is_over()
     new_cases: list[int] = []
-    open_cases: list[OpenCases] = []
-    run.stage("report", lambda _: new_cases.append(attention.report_new_cases()))
-    run.stage("count", lambda _: open_cases.append(attention.count_open_cases()))
+    counted: list[OpenCases] = []
+    run.stage("report", lambda _: new_cases.append(alerts.report_new_cases()))
+    run.stage("count", lambda _: counted.append(open_cases.count_open_cases()))
     return SettlementReport(
         looked_up=run.counts["looked_up"],
         expired=run.counts["expired"],
@@ -147,7 +147,7 @@ def settle(*, time_limit: float = 50.0) -> SettlementReport:
         delivered=run.counts["delivered"],
         failed=run.counts["failed"],
         new_cases=sum(new_cases),
-        open_cases=open_cases[0] if open_cases else OpenCases(),
+        open_cases=counted[0] if counted else OpenCases(),
         failed_stages=tuple(run.failed_stages),
         is_complete=is_complete,
         seconds=time.monotonic() - started,
@@ -160,7 +160,7 @@ def _deliver_due(run: _Run, share: float = 1.0) -> None:
 
 def _look_up_payments(run: _Run) -> None:
     crashed = Q(state=_State.CHARGING) & long_ago("claimed_at", _LOOK_UP_AFTER)
-    unknown = attention.still_open("claimed_at") & (crashed | Q(state=_State.UNKNOWN))
+    unknown = open_cases.still_open("claimed_at") & (crashed | Q(state=_State.UNKNOWN))
     can_tell = [of_method for of_method, backend in _iter_methods() if backend.can_lookup]
     pending = reduce(or_, can_tell, Q(pk__in=())) & Q(state=_State.PENDING)
     lately_abandoned = Q(state=_State.ABANDONED, claimed_at__gt=timezone.now() - _MAY_COME_LATE)
@@ -318,7 +318,7 @@ def _settle_refunds(run: _Run) -> None:
     unsettled = Refund.objects.filter(
         is_unleased(),
         not_lately("looked_up_at", _LOOK_UP_AFTER),
-        attention.still_open("created_at", payment="payment__"),
+        open_cases.still_open("created_at", payment="payment__"),
         state__in=(Refund.State.REQUESTED, Refund.State.UNKNOWN),
     )
     rows = unsettled.select_related("payment").order_by("updated_at")[:1000]
@@ -366,7 +366,7 @@ def _look_up_provisional(refund: Refund) -> bool:
 
 def _leave_unanswered_to_review(run: _Run) -> None:
     """Put payments in review whose outcome has been unknown for three days."""
-    rows = attention.payments_unanswered_for(_GIVE_UP_AFTER)
+    rows = open_cases.payments_unanswered_for(_GIVE_UP_AFTER)
     _each(run, _leave_unanswered, rows.order_by("claimed_at")[:1000])
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from snipcart_checkout.backends.base import Declined, Paid
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
 from snipcart_checkout.presentation.declines import EXPIRED
-from snipcart_checkout.services import attention
+from snipcart_checkout.services import open_cases
 from snipcart_checkout.services.audit import is_recorded, record_event, staff
 from snipcart_checkout.services.confirmations import WITH_ORDER, requeue
 from snipcart_checkout.services.decisions import TOKEN_EMPTIED
@@ -196,7 +196,7 @@ def list_resolutions(payment: Payment) -> list[str]:
     possible = {
         "paid": is_open and not payment.has_all_gone_back,
         "declined": is_open and not payment.captured_at,
-        "closed": attention.needs_attention(payment),
+        "closed": open_cases.needs_attention(payment),
     }
     return [resolution for resolution in RESOLUTIONS if possible[resolution]]
 
@@ -245,7 +245,7 @@ def _end_confirmations(payment: Payment) -> None:
     not late.
     """
     waiting = Confirmation.objects.pending().filter(payment_id=payment.pk)
-    late = Q(alerted_at__isnull=False) | Q(created_at__lt=timezone.now() - attention.TOO_LONG)
+    late = Q(alerted_at__isnull=False) | Q(created_at__lt=timezone.now() - open_cases.TOO_LONG)
     is_paid = Exists(Payment.objects.filter(pk=OuterRef("payment"), state=_State.PAID))
     waiting.exclude(~late & is_paid).update(
         status=_Status.REVIEW, lease_until=None, finished_at=timezone.now()

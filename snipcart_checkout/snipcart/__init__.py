@@ -12,7 +12,8 @@ from snipcart_checkout.snipcart.messages import (
     OfferedMethod,
     RefundCall,
 )
-from snipcart_checkout.snipcart.reading import check_public_token, clean_text, read_json
+from snipcart_checkout.snipcart.public_tokens import check_public_token
+from snipcart_checkout.snipcart.reading import clean_text, read_json
 from snipcart_checkout.snipcart.session import Address, Invoice, Item, PaymentSession
 
 __all__ = [

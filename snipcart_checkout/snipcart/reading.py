@@ -1,21 +1,20 @@
-"""Strict parsing of bytes and texts from outside; every failure is BadAnswer or TokenMalformed."""
+"""Strict parsing of bytes and texts from outside; every failure is BadAnswer."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Context, Decimal
 from typing import Any, Final, NoReturn
 
-from snipcart_checkout.exceptions import BadAnswer, TokenMalformed
+from snipcart_checkout.exceptions import BadAnswer
 
 _MAX_TEXT: Final = 500
 MAX_ID: Final = 255
 _MAX_URL: Final = 4096
 _MAX_ITEMS: Final = 2000
 _MAX_DEPTH: Final = 32
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")
 # Control characters, lone surrogates, marks that reorder the text beside them, noncharacters.
 _UNSAFE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
@@ -34,23 +33,6 @@ def clean_text(value: str, limit: int = _MAX_TEXT) -> str:
     """Return outside text cleaned for a page, a log line and a database column."""
     text = (value if value.isprintable() else _UNSAFE.sub(" ", value)).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def check_public_token(values: Iterable[object]) -> str:
-    """Return the one public token from all the places where a request may carry it.
-
-    Empty values and equal repeats are ignored; Snipcart adds its own parameter to URLs that may
-    already have one. Raises TokenMalformed.
-    """
-    candidates = [value for value in values if value != ""]
-    if not candidates:
-        raise TokenMalformed("the request holds no public token", missing=True)
-    token = candidates[0]
-    if any(candidate != token for candidate in candidates):
-        raise TokenMalformed("the request holds two different public tokens", contradictory=True)
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise TokenMalformed("the public token is malformed")
-    return token
 
 
 def read_json(data: bytes) -> Any:

@@ -30,15 +30,7 @@ from django.views import View
 from snipcart_checkout import services
 from snipcart_checkout.exceptions import TokenMalformed
 from snipcart_checkout.snipcart.transport import REQUEST_SECONDS, time_budget
-
-_HEADERS: Final = {
-    "Cache-Control": "no-store, private",
-    "Referrer-Policy": "strict-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "X-Robots-Tag": "noindex",
-}
-
+from snipcart_checkout.views.security_headers import NOTHING_ALLOWED, put_headers
 
 RETRY_AFTER: Final = 5
 """Seconds after which to try again what is out of order, where nobody has named another time."""
@@ -127,7 +119,7 @@ class Endpoint(View):
 
     def policy(self) -> str:
         """Return the Content-Security-Policy."""
-        return "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+        return NOTHING_ALLOWED
 
     def render(self, response: HttpResponseBase) -> HttpResponseBase:
         """Render now what Django would render outside of our reach."""
@@ -136,9 +128,7 @@ class Endpoint(View):
 
     def finish(self, response: HttpResponseBase) -> HttpResponseBase:
         """Put our headers on an answer."""
-        for header, value in _HEADERS.items():
-            response[header] = value
-        response["Content-Security-Policy"] = self.policy()
+        put_headers(response, self.policy())
         response._has_been_logged = True  # type: ignore[attr-defined]
         if response.status_code == 404 and all(
             is_language_prefix_patterns_used(django_settings.ROOT_URLCONF)

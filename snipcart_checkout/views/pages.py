@@ -30,6 +30,7 @@ from snipcart_checkout.snipcart import PaymentSession
 from snipcart_checkout.views.endpoints import RETRY_AFTER, Endpoint, new_reference
 from snipcart_checkout.views.page_templates import get_page_template
 from snipcart_checkout.views.scripts import script_tags
+from snipcart_checkout.views.security_headers import build_page_policy
 from snipcart_checkout.views.static_files import get_address
 from snipcart_checkout.views.styles import STYLESHEET, StyleBlock, style_blocks
 
@@ -136,13 +137,10 @@ class Page(Endpoint):
         return (live or list(stores.values()))[0] if len(shops) == 1 else None
 
     def policy(self) -> str:
-        """Return the Content-Security-Policy: own files and styles only, no framing, forms to ourselves."""
-        files = " ".join(filter(None, ("'self'", _static_origin())))
-        styles = " ".join((files, *(block.source for block in self.styles)))
-        icons = " ".join((files, *self.icon_sources))
-        return (
-            f"default-src 'none'; style-src {styles}; script-src {files}; font-src {files}; img-src {icons}; "
-            "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        return build_page_policy(
+            static_origin=_static_origin(),
+            styles=[block.source for block in self.styles],
+            icons=self.icon_sources,
         )
 
     def page(

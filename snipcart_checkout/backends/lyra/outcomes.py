@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from snipcart_checkout.backends.base import Declined, Paid, Pending
 from snipcart_checkout.backends.lyra.api import LyraOutcomeUnknown
-from snipcart_checkout.backends.lyra.errors import card_decline_code
+from snipcart_checkout.backends.lyra.declines import card_decline_code
 from snipcart_checkout.snipcart.money import UnpayableAmount
 
 if TYPE_CHECKING:

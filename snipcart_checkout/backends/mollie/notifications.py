@@ -43,8 +43,9 @@ def to_notification(payment: MolliePayment) -> Notification:
     """
     charge = _to_reference(payment.reference) if payment.status != "open" else _NOBODY
     refunds = [refund for refund in payment.refunds if _to_reference(refund.reference) != _NOBODY]
-    if charge == _NOBODY or payment.is_disputed or not refunds:
-        return Notification(charge, dispute=payment.is_disputed)
+    is_disputed = payment.charged_back > 0
+    if charge == _NOBODY or is_disputed or not refunds:
+        return Notification(charge, dispute=is_disputed)
     newest = max(refunds, key=lambda refund: (refund.status == "failed", refund.created_at))
     return Notification(_to_reference(newest.reference))
 

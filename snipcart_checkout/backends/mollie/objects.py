@@ -61,7 +61,7 @@ class TransferDetails:
 class MolliePayment:
     """A payment. ``reference`` is ours, ``amount`` in major units, ``transfer`` None as long as none was arranged.
 
-    ``is_disputed``: the shopper's bank has taken money back.
+    ``charged_back``: what the shopper's bank has taken back.
     """
 
     id: str
@@ -71,7 +71,7 @@ class MolliePayment:
     currency: str
     checkout_url: str
     is_cancelable: bool
-    is_disputed: bool
+    charged_back: Decimal
     failure_reason: str
     transfer: TransferDetails | None
     refunds: tuple[MollieRefund, ...]
@@ -90,7 +90,7 @@ class MolliePayment:
             currency=currency,
             checkout_url=_text(_mapping(_mapping(fields, "_links"), "checkout"), "href"),
             is_cancelable=fields.get("isCancelable") is True,
-            is_disputed=_is_positive(_mapping(fields, "amountChargedBack")),
+            charged_back=_optional_amount(_mapping(fields, "amountChargedBack")),
             failure_reason=_text(details, "failureReason"),
             transfer=_transfer(details),
             refunds=tuple(map(MollieRefund.from_json, _list(_mapping(fields, "_embedded"), "refunds"))),
@@ -139,8 +139,8 @@ def _amount(fields: Mapping[str, Any]) -> tuple[Decimal, str]:
     return Decimal(value), currency
 
 
-def _is_positive(amount: Mapping[str, Any]) -> bool:
-    return bool(amount) and _amount(amount)[0] > 0
+def _optional_amount(fields: Mapping[str, Any]) -> Decimal:
+    return _amount(fields)[0] if fields else Decimal()
 
 
 def _transfer(details: Mapping[str, Any]) -> TransferDetails | None:

@@ -9,6 +9,7 @@ from django.utils import translation
 
 from snipcart_checkout.backends.base import Declined, Paid, Pending, RefundDeclined, Refunded
 from snipcart_checkout.backends.mollie.api import MollieOutcomeUnknown
+from snipcart_checkout.backends.mollie.declines import decline_code
 from snipcart_checkout.backends.mollie.objects import MolliePayment, MollieRefund, TransferDetails
 from snipcart_checkout.conf.translation import gettext as _
 
@@ -22,26 +23,6 @@ PAYMENT_STATUSES: Final[dict[str, type[Paid | Pending | Declined]]] = {
     "failed": Declined,
 }
 """Every status of a payment, https://docs.mollie.com/docs/handling-payment-status. Declined ones are definitive."""
-
-_DECLINE_CODES: Final = {"canceled": "cancelled", "expired": "cancelled", "failed": "declined"}
-_FAILURE_REASONS: Final = {
-    "authentication_abandoned": "cancelled",
-    "authentication_failed": "card_declined",
-    "authentication_required": "card_declined",
-    "authentication_unavailable_acs": "card_declined",
-    "card_declined": "card_declined",
-    "card_expired": "expired",
-    "inactive_card": "card_declined",
-    "insufficient_funds": "insufficient_funds",
-    "invalid_card_holder_name": "card_declined",
-    "invalid_card_number": "invalid_number",
-    "invalid_card_type": "card_not_supported",
-    "invalid_cvv": "invalid_cvv",
-    "possible_fraud": "card_declined",
-    "refused_by_issuer": "card_declined",
-    "unknown_reason": "declined",
-}
-"""Every ``details.failureReason`` of a card payment, https://docs.mollie.com/reference/get-payment."""
 
 REFUND_STATUSES: Final[dict[str, Refunded | RefundDeclined]] = {
     "queued": Refunded(pending=True),  # waits for enough balance
@@ -71,8 +52,7 @@ def to_outcome(payment: MolliePayment, language: str) -> Paid | Pending | Declin
         instructions = _instructions(payment, language)
         return Pending(payment.id, instructions, unfinished=is_unfinished(payment))
     if outcome is Declined:
-        reason = _FAILURE_REASONS.get(payment.failure_reason) if payment.status == "failed" else None
-        return Declined(reason or _DECLINE_CODES[payment.status])
+        return Declined(decline_code(payment))
     raise MollieOutcomeUnknown("Mollie answered with a payment of unknown status")
 
 

@@ -7,30 +7,15 @@ from typing import TYPE_CHECKING, Final
 from snipcart_checkout.backends.base import Declined, Paid, Pending
 from snipcart_checkout.backends.stripe.amounts import from_stripe
 from snipcart_checkout.backends.stripe.api import StripeOutcomeUnknown
+from snipcart_checkout.backends.stripe.declines import decline_code
 
 if TYPE_CHECKING:
-    from snipcart_checkout.backends.stripe.objects import CheckoutSession, PaymentIntent
+    from snipcart_checkout.backends.stripe.objects import CheckoutSession
 
 _FAILED: Final = frozenset({"requires_payment_method", "canceled"})
 _ON_ITS_WAY: Final = frozenset({"processing", "requires_capture", "succeeded"})
 _INTENT_STATUSES: Final = _FAILED | _ON_ITS_WAY | {"requires_action", "requires_confirmation"}
 """Every status of a PaymentIntent, https://docs.stripe.com/api/payment_intents/object#payment_intent_object-status."""
-# https://docs.stripe.com/declines/codes. Those that are left out, and above all the ones for stolen or suspected cards,
-# are not to be told apart by whoever holds the card.
-_DECLINES: Final = {
-    "card_not_supported": "card_not_supported",
-    "currency_not_supported": "currency_not_supported",
-    "expired_card": "expired",
-    "incorrect_address": "invalid_address",
-    "incorrect_cvc": "invalid_cvv",
-    "incorrect_number": "invalid_number",
-    "incorrect_zip": "invalid_address",
-    "insufficient_funds": "insufficient_funds",
-    "invalid_cvc": "invalid_cvv",
-    "invalid_expiry_month": "invalid_month",
-    "invalid_expiry_year": "invalid_year",
-    "invalid_number": "invalid_number",
-}
 
 
 def is_unfinished(session: CheckoutSession) -> bool:
@@ -54,10 +39,10 @@ def to_outcome(session: CheckoutSession) -> Paid | Pending | Declined:
     if session.status == "expired" and is_on_its_way:
         raise StripeOutcomeUnknown("Stripe answered with an expired session whose payment is on its way")
     if session.status == "expired":
-        return Declined(_decline_code(intent) or "cancelled")
+        return Declined(decline_code(intent) or "cancelled")
     if session.status == "complete" and intent is not None and intent.status in _FAILED:
         # A debit or transfer that the bank sent back days later.
-        return Declined(_decline_code(intent) or "declined")
+        return Declined(decline_code(intent) or "declined")
     if session.status in {"open", "complete"}:
         return Pending(intent.id if intent else session.id, unfinished=is_unfinished(session))
     raise StripeOutcomeUnknown("Stripe answered with a session of unknown status")
@@ -68,11 +53,3 @@ def _paid(session: CheckoutSession) -> Paid:
         raise StripeOutcomeUnknown("Stripe answered with a paid session without an amount")
     transaction_id = session.intent.id if session.intent else session.id
     return Paid(transaction_id, from_stripe(session.amount_total, session.currency), session.currency)
-
-
-def _decline_code(intent: PaymentIntent | None) -> str:
-    """Return our code for the last attempt that failed; empty when there was none."""
-    if intent is None or not intent.error_type:
-        return ""
-    known = _DECLINES.get(intent.decline_code) or _DECLINES.get(intent.error_code)
-    return known or ("card_declined" if intent.error_type == "card_error" else "declined")

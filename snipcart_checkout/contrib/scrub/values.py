@@ -7,13 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
+from snipcart_checkout.contrib.scrub.secret_names import is_secret_name
 from snipcart_checkout.snipcart.transport.log_masking import hide_secrets
 
 _HIDDEN: Final = "[hidden]"
-# Keys whose value is a secret: of forms, JSON, headers (also as environment or attribute), settings and variables.
-_NAME: Final = re.compile(
-    r"(public|request).?token$|^capability$|^api.?keys$|store.?secret.?key$", re.IGNORECASE
-)
 # Public tokens are JWTs, and may stand without a name, as in the parameters of a query.
 _JWT: Final = re.compile(r"eyJ[\w-]{8,}\.[\w.~+/=-]+")
 # Sentry sends variables as Python writes them, with quotes. Shorter texts could be any word.
@@ -36,16 +33,12 @@ def _named_secrets(value: Any, *, named: bool = False) -> Iterator[str]:
     """Find the texts under a key that names a secret, however deep they are."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _named_secrets(item, named=named or _is_secret(key))
+            yield from _named_secrets(item, named=named or is_secret_name(key))
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _named_secrets(item, named=named)
     elif named and (secret := _SECRET.fullmatch(str(value))):
         yield secret[2]
-
-
-def _is_secret(key: object) -> bool:
-    return _NAME.search(str(key)) is not None
 
 
 def _hide(value: Any, secrets: list[str]) -> Any:
@@ -55,7 +48,8 @@ def _hide(value: Any, secrets: list[str]) -> Any:
         return _hide_in_text(value.decode("latin-1"), secrets).encode("latin-1")
     if isinstance(value, Mapping):
         return {
-            key: _HIDDEN if item and _is_secret(key) else _hide(item, secrets) for key, item in value.items()
+            key: _HIDDEN if item and is_secret_name(key) else _hide(item, secrets)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         items = [_hide(item, secrets) for item in value]

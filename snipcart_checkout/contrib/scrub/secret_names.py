@@ -1,0 +1,15 @@
+"""Names of what is never shown: keys of forms, JSON, headers (also as environment or attribute), settings and variables."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NAME: Final = re.compile(
+    r"(public|request).?token$|^capability$|^api.?keys$|store.?secret.?key$", re.IGNORECASE
+)
+
+
+def is_secret_name(key: object) -> bool:
+    """Return whether the value under this key is a secret."""
+    return _NAME.search(str(key)) is not None
