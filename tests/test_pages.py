@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import html
+import logging
 import os
 import re
 import time
@@ -388,6 +389,16 @@ def test_a_methods_own_template_wins_over_its_stores(client: Client, snipcart: S
         (theme / folder / f"{name}.html").write_text(f"of {folder}")
 
     assert get_page(client, snipcart.session()).content == b"of methods"
+
+
+def test_no_template_of_ours_looks_up_a_name_in_vain(
+    client: Client, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "django.template"):
+        assert [page.status_code for page in every_page(client, snipcart)] == [200, 400, 200]
+
+    unknown = [record.args for record in caplog.records if record.name == "django.template"]
+    assert unknown == []
 
 
 @pytest.mark.parametrize(

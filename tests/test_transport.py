@@ -38,7 +38,7 @@ from snipcart_checkout.snipcart.transport import (
 )
 from snipcart_checkout.snipcart.transport import limiter as limiter_module
 from snipcart_checkout.snipcart.transport.breaker import CircuitBreaker
-from snipcart_checkout.snipcart.transport.calls import send
+from snipcart_checkout.snipcart.transport.calls import NoAnswer, send
 from snipcart_checkout.snipcart.transport.exchange import MAX_IGNORED_BODY
 from snipcart_checkout.snipcart.transport.limiter import ConcurrencyLimiter
 from snipcart_checkout.snipcart.transport.remotes import NoSlot, get_remote
@@ -106,6 +106,7 @@ class TestKeptConnections:
             for _ in range(2):
                 for settings, session in [*sessions, sessions[0]]:
                     assert read(settings, session.public_token) == session.id
+        assert len(get_remote("snipcart", sessions[0][0]).adapter()._pools) <= 5
 
     def test_a_connection_that_was_idle_for_25_seconds_is_not_trusted(
         self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
@@ -160,11 +161,40 @@ class TestTimeLimits:
         with seconds_at_most(1.5), pytest.raises(SnipcartUnavailable, match="too long"):
             read(replace(settings_for(stand_in), read_timeout=0.2), stand_in.session().public_token)
 
+    def test_a_server_that_reads_slowly_meets_the_total_limit(self) -> None:
+        stopped = threading.Event()
+
+        def read_slowly(client: socket.socket) -> None:
+            while client.recv(65536) and not stopped.wait(0.005):
+                pass
+
+        with answering_with(read_slowly) as address:
+            request = requests.Request("POST", f"http://{address}/", data=bytes(64_000_000)).prepare()
+            settings = Settings(total_timeout=0.4)
+            with seconds_at_most(1.5), pytest.raises(NoAnswer, match="too long") as caught:
+                send(request, get_remote("snipcart", settings), settings)
+            stopped.set()
+        assert caught.value.was_sent
+
     def test_a_server_that_never_greets_meets_the_limit(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"https://127.0.0.1:{silent.getsockname()[1]}/api"
             with seconds_at_most(1.5), pytest.raises(SnipcartUnavailable, match="too long"):
                 read(Settings(api_url=url, connect_timeout=5.0, total_timeout=0.3), TOKEN)
+
+    def test_a_handshake_has_what_a_slow_connection_left_of_the_total_limit(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Slow(socket.socket):
+            def connect(self, address: Any) -> None:
+                time.sleep(0.7)
+                super().connect(address)
+
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"https://127.0.0.1:{silent.getsockname()[1]}/api"
+            monkeypatch.setattr(socket, "socket", Slow)
+            with seconds_at_most(1.2), pytest.raises(SnipcartUnavailable, match="too long"):
+                read(Settings(api_url=url, connect_timeout=5.0, total_timeout=0.8), TOKEN)
 
     def test_many_deaf_addresses_share_the_total_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with full_listener() as address:
@@ -409,6 +439,15 @@ class TestProxy:
             assert read(settings, session.public_token) == session.id
         assert b"".join(seen).startswith(b"CONNECT 127.0.0.1:")
         assert session.public_token.encode() not in b"".join(seen)
+
+    def test_a_proxy_is_told_the_whole_address_of_what_is_not_encrypted(self) -> None:
+        seen: list[bytes] = []
+        with (
+            answering_with(lambda client: seen.append(client.recv(65536))) as address,
+            pytest.raises(SnipcartUnavailable),
+        ):
+            read(Settings(api_url="http://127.0.0.1:1/api", proxy=f"http://{address}"), TOKEN)
+        assert seen[0].startswith(b"GET http://127.0.0.1:1/api/")
 
     def test_a_proxys_password_is_not_told(self) -> None:
         settings = Settings(proxy=f"http://user:pass-word@127.0.0.1:{free_port()}")

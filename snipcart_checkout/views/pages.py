@@ -44,16 +44,12 @@ _BARE_PAGE: Final = (
 # A name that a template looks up in vain costs more than one that leads to nothing.
 _ABSENT: Final = dict.fromkeys(
     (
-        "session",
         "invoice",
         "store",
         "method",
-        "methods",
         "form",
         "back_url",
         "payment",
-        "public_token",
-        "shown",
         "languages",
         "notice",
         "decline",

@@ -215,16 +215,14 @@ class PooledAdapter(HTTPAdapter):
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> Any:
-        """Return the pool of a request's origin. Without a proxy it is looked up once; the key of a pool takes as long as
-        the headers of a call.
+        """Return the pool of a request's origin. It is looked up once; the key of a pool takes as long as the headers of
+        a call.
         """
-        if proxies:
-            return super().get_connection_with_tls_context(request, verify, proxies, cert)
         origin = tuple((request.url or "").split("/", 3)[:3])
         pool = self._pools.get(origin)
         if pool is None:
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            # The manager closes its oldest pool when it has ten; what was looked up among its last few is open.
+            # A pool that is held here stays open, and a remote that returns ever new hosts must not fill the memory.
             if len(self._pools) >= DEFAULT_POOLSIZE // 2:
                 self._pools.clear()
             self._pools[origin] = pool
