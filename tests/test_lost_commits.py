@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, Final
 
 import pytest
@@ -26,10 +27,15 @@ from tests.support.ledger import (
     tried_again_at_once,
     unknown_refund,
 )
+from tests.support.sampling import sampled
 
 __all__ = ["provider"]
 
 pytestmark = pytest.mark.django_db
+
+
+def name_case(value: Any) -> str:
+    return str({True: "committed", False: "rolled back"}.get(value) or value.__name__)
 
 
 class Database:
@@ -273,8 +279,7 @@ FLOWS: Final[tuple[Callable[[StandIn, Provider, Database], Payment], ...]] = (
 )
 
 
-@pytest.mark.parametrize("commits", [True, False], ids=["committed", "rolled back"])
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)
+@pytest.mark.parametrize("flow, commits", sampled(product(FLOWS, [True, False]), every=2), ids=name_case)
 def test_it_makes_no_difference_which_commit_or_answer_is_lost(
     flow: Callable[[StandIn, Provider, Database], Payment],
     commits: bool,

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from tests.support.sampling import sampled
+from tests.support.sampling import sampled, stride
 
 LETTERS, NUMBERS, FLAGS = "abcdef", range(5), (True, False)
 ALL = list(product(LETTERS, NUMBERS, FLAGS))
@@ -15,6 +15,7 @@ ALL = list(product(LETTERS, NUMBERS, FLAGS))
 @pytest.fixture(autouse=True)
 def by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FULL_PRODUCTS", raising=False)
+    monkeypatch.delenv("TEST_DATABASE", raising=False)
 
 
 @pytest.mark.parametrize("every", [2, 3, 4, 5, 7, 100])
@@ -49,3 +50,12 @@ def test_values_that_cannot_be_hashed_and_named_cases_are_told_apart() -> None:
 def test_in_full_nothing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FULL_PRODUCTS", "1")
     assert sampled(ALL, every=10) == ALL
+
+
+def test_moments_are_left_out_on_sqlite_alone_and_never_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stride(3) == 3
+    monkeypatch.setenv("TEST_DATABASE", "mariadb")
+    assert stride(3) == 1
+    monkeypatch.setenv("TEST_DATABASE", "sqlite")
+    monkeypatch.setenv("FULL_PRODUCTS", "1")
+    assert stride(3) == 1

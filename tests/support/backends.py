@@ -68,6 +68,7 @@ class Crashed(BaseException):
     """This process ends here, as far as anything that catches errors can tell."""
 
 
+_FOLDERS: Final = ("captures", "orders", "refunds", "failed_refunds")
 _meanwhile: Final[dict[str, Callable[[], object]]] = {}
 
 
@@ -89,8 +90,9 @@ class Provider:
 
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
-        for folder in ("captures", "orders", "refunds", "failed_refunds"):
-            (self.directory / folder).mkdir(parents=True, exist_ok=True)
+        if not (self.directory / _FOLDERS[-1]).exists():
+            for folder in _FOLDERS:
+                (self.directory / folder).mkdir(parents=True, exist_ok=True)
 
     def script(self, **knobs: Any) -> None:
         draft = self.directory / f"script-{uuid.uuid4()}"

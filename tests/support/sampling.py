@@ -36,6 +36,16 @@ def sampled(
     return [cases[number] for number in sorted(kept)]
 
 
+def stride(step: int) -> int:
+    """Return how far apart the moments are that a test tries one after the other.
+
+    It is one of ``step``, but each of them where FULL_PRODUCTS=1 is set, and on a server's database, which hardly anybody
+    but CI runs the tests on.
+    """
+    is_sqlite = os.environ.get("TEST_DATABASE", "sqlite") == "sqlite"
+    return step if is_sqlite and not os.environ.get("FULL_PRODUCTS") else 1
+
+
 def _missing(kept: set[int], steps: list[tuple[int, ...]]) -> set[int]:
     """Return the first case of each value that no kept case has."""
     missing = set()
