@@ -379,6 +379,22 @@ def test_a_definite_refusal_on_the_first_clear_try_goes_to_review_with_an_alert(
     assert Payment.objects.get().state == Payment.State.PAID
     assert unresolved == [payment]
     assert len(alerts()) == 1
+    assert story(payment)[-1] == "confirmation_refused"
+
+
+def test_a_refusal_opens_the_case_of_its_payment_anew(
+    snipcart: StandIn, provider: Provider, unresolved: list[Payment]
+) -> None:
+    payment, other = undelivered(snipcart, 429), pay(snipcart)
+    Payment.objects.update(resolved_at=timezone.now(), reported_at=timezone.now())
+    snipcart.fail("payment", 400)
+
+    try_again(payment)
+
+    payment.refresh_from_db()
+    other.refresh_from_db()
+    assert (payment.resolved_at, other.resolved_at is None) == (None, False)
+    assert [(told.pk, told.resolved_at) for told in unresolved] == [(payment.pk, None)]
 
 
 @pytest.mark.parametrize("unclear", ["cut-after", "hang-after", 500, 502, 504, 408, "cut-before"])
@@ -386,6 +402,7 @@ def test_a_refusal_after_an_unclear_try_counts_as_told(
     snipcart: StandIn,
     provider: Provider,
     checkout_settings: CheckoutSettings,
+    alerts: Callable[[], list[str]],
     unresolved: list[Payment],
     unclear: str | int,
 ) -> None:
@@ -394,9 +411,65 @@ def test_a_refusal_after_an_unclear_try_counts_as_told(
         payment = undelivered(snipcart, unclear)
         snipcart.fail("payment", answer)
 
-        assert try_again(payment).status == _Status.DELIVERED
+        confirmation = try_again(payment)
+
+        assert (confirmation.status, confirmation.last_http_status) == (_Status.DELIVERED, answer)
+        assert story(payment)[-1] == "confirmation_recorded_before"
+        payment.refresh_from_db()
+        assert payment.order_url == ""
+        (alert,) = (alert for alert in alerts() if str(payment.reference) in alert)
+        assert f"answered {answer} to a repeated confirmation" in alert
 
     assert unresolved == []
+
+
+def test_nobody_is_alerted_of_a_failure_that_counts_as_told_though_it_was_refused(
+    snipcart: StandIn, provider: Provider, alerts: Callable[[], list[str]]
+) -> None:
+    provider.script(charge="declined")
+    payment = pay(snipcart)
+    snipcart.fail("payment", "cut-after")
+    services.give_up(payment)
+    snipcart.fail("payment", 400)
+
+    assert try_again(payment).status == _Status.DELIVERED
+    assert alerts() == []
+
+
+def test_a_refusal_counts_as_told_however_many_clear_tries_came_after_the_unclear_one(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = undelivered(snipcart, "cut-after")
+    snipcart.fail("payment", 429)
+    try_again(payment)
+    snipcart.fail("payment", 400)
+
+    assert try_again(payment).status == _Status.DELIVERED
+
+
+@pytest.mark.parametrize("status", [404, 410, 422])
+def test_a_refusal_after_an_unclear_try_goes_to_review_where_it_does_not_mean_a_repeat(
+    snipcart: StandIn, provider: Provider, status: int
+) -> None:
+    payment = undelivered(snipcart, "cut-after")
+    snipcart.fail("payment", status)
+
+    assert try_again(payment).status == _Status.REVIEW
+
+
+@pytest.mark.parametrize("failure", [400, "cut-after"], ids=["refused", "unclear"])
+def test_a_refusal_after_an_unclear_try_goes_to_review_when_a_failure_may_have_been_heard_before(
+    snipcart: StandIn, provider: Provider, failure: str | int
+) -> None:
+    provider.script(charge="declined", lookup="paid")
+    payment = pay(snipcart)
+    snipcart.fail("payment", failure)
+    services.give_up(payment)
+    snipcart.fail("payment", 500)
+    services.handle_return(payment)
+    snipcart.fail("payment", 400)
+
+    assert try_again(payment).status == _Status.REVIEW
 
 
 def test_a_refusal_after_an_unclear_try_goes_to_review_when_the_session_had_failed_before(
@@ -453,6 +526,41 @@ def test_a_refusal_after_snipcart_could_not_be_reached_goes_to_review(
     snipcart.fail("payment", 400)
 
     assert try_again(payment).status == _Status.REVIEW
+
+
+def test_a_refusal_after_every_key_was_refused_goes_to_review(snipcart: StandIn, provider: Provider) -> None:
+    payment = undelivered(snipcart, 401, 403)
+    snipcart.fail("payment", 400)
+
+    assert try_again(payment).status == _Status.REVIEW
+
+
+def test_a_refusal_after_the_store_was_not_configured_goes_to_review(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    payment = undelivered(snipcart, 429)
+    live = checkout_settings()["STORES"]["live"]
+    checkout_settings.remove("STORES.live")
+    try_again(payment)
+    checkout_settings.store("live", **live)
+    snipcart.fail("payment", 400)
+
+    assert try_again(payment).status == _Status.REVIEW
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_attempt_is_unclear_while_it_is_made(snipcart: StandIn, provider: Provider) -> None:
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(Confirmation.objects.get().unclear)
+        connection.close()
+
+    snipcart.before("payment", look)
+
+    pay(snipcart)
+
+    assert seen == [True]
 
 
 @pytest.mark.parametrize("was_sending, status", [(True, _Status.DELIVERED), (False, _Status.REVIEW)])
@@ -653,9 +761,13 @@ def test_the_final_outcome_waits_for_a_processing_that_is_being_sent_and_then_su
     assert len(snipcart.calls_to("payment")) == 1
 
     Confirmation.objects.update(lease_until=None)
+    read = len(snipcart.calls_to("payment-session"))
     deliver_session(payment.session_key, at_once=True)
 
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
+    assert len(snipcart.calls_to("payment-session")) == read + 1  # not for what is not sent
+    event = payment.events.get(name="confirmation_superseded")
+    assert (event.source, event.data) == ("snipcart", {"outcome": "processing", "attempts": 2})
 
 
 def test_the_second_confirmation_waits_for_the_first(snipcart: StandIn, provider: Provider) -> None:
@@ -906,6 +1018,32 @@ def test_an_answer_that_comes_after_another_process_failed_is_taken(
     assert Payment.objects.get().order_url
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_comes_after_it_was_left_to_a_person_is_taken(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    def leave_to_review() -> None:
+        Confirmation.objects.update(status=_Status.REVIEW, lease_until=None)
+        connection.close()
+
+    snipcart.before("payment", leave_to_review)
+
+    assert latest(pay(snipcart)).status == _Status.DELIVERED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refused_repeat_of_two_processes_counts_as_told_once(
+    snipcart: StandIn, provider: Provider, alerts: Callable[[], list[str]]
+) -> None:
+    payment = undelivered(snipcart, "cut-after")
+    snipcart.fail("payment", 400, times=2)
+    snipcart.before("payment", _take_over)
+
+    assert try_again(payment).status == _Status.DELIVERED
+    assert story(payment).count("confirmation_recorded_before") == 1
+    assert len(alerts()) == 1
+
+
 def _take_over() -> None:
     # Called in the stand-in's thread, which has a connection of its own.
     try:
@@ -931,6 +1069,17 @@ def test_a_run_whose_time_is_over_begins_no_delivery(snipcart: StandIn, provider
     report = settle(time_limit=0.000001)
 
     assert (report.delivered, report.is_complete) == (0, False)
+
+
+def test_what_a_delivery_returns_prints_nothing_of_the_session_that_it_read(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = undelivered(snipcart, 429, email="ada@example.org")
+
+    delivery = deliver_session(payment.session_key, at_once=True)
+
+    assert delivery.sessions[payment.pk].invoice.email == "ada@example.org"
+    assert "ada@example.org" not in repr(delivery)
 
 
 def test_a_told_confirmation_is_never_sent_again(snipcart: StandIn, provider: Provider) -> None:
@@ -961,10 +1110,11 @@ def test_a_lease_holds_however_long_a_call_may_take(
     assert len(snipcart.calls_to("payment")) == 1
 
 
+@pytest.mark.parametrize("seconds", [5, 60])
 def test_a_lease_holds_while_the_order_is_compared_and_every_key_is_tried(
-    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings, seconds: int
 ) -> None:
-    checkout_settings(TOTAL_TIMEOUT=60)
+    checkout_settings(TOTAL_TIMEOUT=seconds)
     snipcart.fail("payment-session", 503, nth=2)
     pay(snipcart)
     began = timezone.now()
@@ -981,7 +1131,7 @@ def test_a_lease_holds_while_the_order_is_compared_and_every_key_is_tried(
     with connection.execute_wrapper(watch):
         deliver_session(confirmation.session_key, at_once=True)
 
-    assert max(leases) > timedelta(seconds=60 * 3)
+    assert max(leases) > timedelta(seconds=seconds * 3)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -1055,23 +1205,108 @@ def test_an_order_that_could_not_be_compared_is_not_noted_as_compared(
     assert payment.order_check == Payment.OrderCheck.NONE
 
 
+def test_an_order_that_staff_accept_while_it_is_compared_stays_accepted(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = undelivered(snipcart, 429)
+    ours = Payment.objects.filter(pk=payment.pk)
+    ours.update(order_check=Payment.OrderCheck.NONE)
+    begins_sending = r"UPDATE .snipcart_checkout_confirmation. SET .unclear."
+
+    with before(begins_sending, lambda: ours.update(order_check=Payment.OrderCheck.WAIVED)):
+        deliver_session(payment.session_key, at_once=True)
+
+    payment.refresh_from_db()
+    assert payment.order_check == Payment.OrderCheck.WAIVED
+
+
 def test_an_order_that_is_withheld_stands_in_the_history_with_its_reason(
     snipcart: StandIn, provider: Provider
 ) -> None:
     session = snipcart.session()
     snipcart.fail("payment", 503)
     payment = pay(snipcart, session=session)
+    assert Payment.objects.get().order_check == Payment.OrderCheck.SAME
     snipcart.change(session, amount="99.00")
 
     withheld = try_again(payment)
 
+    assert Payment.objects.get().order_check == Payment.OrderCheck.NONE
+
     assert (withheld.status, withheld.lease_until) == (_Status.REVIEW, None)
+    assert withheld.alerted_at == withheld.finished_at == withheld.due_at
+    assert timezone.now() - timedelta(minutes=1) < withheld.due_at < timezone.now()
     event = payment.events.get(name="confirmation_withheld")
     assert event.data == {"outcome": "processed", "reason": "order_changed", "was": "paid"}
 
 
-def test_what_is_declined_while_its_order_is_compared_is_superseded_and_nothing_else_is(
+def test_a_payment_whose_order_is_withheld_keeps_no_secret_and_leads_nobody_to_the_provider(
     snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="redirect")
+    payment = pay(snipcart, session=session)
+    Payment.objects.update(form={"telephone": "1"})
+    payment.refresh_from_db()
+    provider.script(lookup="pending")
+    snipcart.change(session, amount="99.00")
+
+    services.handle_return(payment)
+
+    payment.refresh_from_db()
+    assert payment.state == Payment.State.REVIEW
+    assert (payment.redirect_url, payment.form, payment.public_token) == ("", {}, "")
+
+
+def test_an_order_that_another_process_has_taken_over_is_not_withheld(
+    snipcart: StandIn, provider: Provider, alerts: Callable[[], list[str]]
+) -> None:
+    session = snipcart.session()
+    payment = undelivered(snipcart, 429, session=session)
+    snipcart.change(session, amount="99.00")
+    others = Confirmation.objects.filter(payment=payment)
+
+    with before(
+        r"UPDATE .snipcart_checkout_confirmation. SET .status. = ",
+        lambda: others.update(attempts=F("attempts") + 1),
+    ):
+        deliver_session(payment.session_key, at_once=True)
+
+    payment.refresh_from_db()
+    assert (payment.state, latest(payment).status) == (Payment.State.PAID, _Status.PENDING)
+    assert alerts() == []
+
+
+def test_a_try_that_fails_changes_no_other_confirmation(snipcart: StandIn, provider: Provider) -> None:
+    payment, other = undelivered(snipcart, 429), undelivered(snipcart, 429)
+    others = Confirmation.objects.filter(payment=other)
+    others.update(attempts=2)
+    untouched = others.values().get()
+
+    for answer in (503, 400):
+        snipcart.fail("payment", answer)
+        deliver_session(payment.session_key, at_once=True)
+        others.update(attempts=3)
+
+    assert others.values().get() == {**untouched, "attempts": 3}
+
+
+def test_the_token_stays_while_the_order_may_have_to_be_compared_again(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = pending(snipcart, provider)
+    payment.refresh_from_db()
+    assert payment.public_token
+    provider.complete(payment.reference)
+
+    services.handle_return(payment)
+
+    payment.refresh_from_db()
+    assert payment.public_token == ""
+
+
+def test_what_is_declined_while_its_order_is_compared_is_superseded_and_nothing_else_is(
+    snipcart: StandIn, provider: Provider, alerts: Callable[[], list[str]]
 ) -> None:
     snipcart.fail("payment", 503, times=2)
     another = pay(snipcart)
@@ -1091,6 +1326,27 @@ def test_what_is_declined_while_its_order_is_compared_is_superseded_and_nothing_
     assert latest(another).status == _Status.PENDING
     payment.refresh_from_db()
     assert (payment.state, payment.review_reason) == (Payment.State.DECLINED, "")
+    assert alerts() == []
+
+
+def test_a_delivery_stands_in_the_history_and_changes_its_own_payment_only(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    waiting = undelivered(snipcart, 429)
+    hour_ago = timezone.now() - timedelta(hours=1)
+    Payment.objects.update(updated_at=hour_ago)
+    before = Payment.objects.filter(pk=waiting.pk).values().get()
+
+    delivered = undelivered(snipcart, 429)
+    Payment.objects.filter(pk=delivered.pk).update(updated_at=hour_ago)
+    deliver_session(delivered.session_key, at_once=True)
+
+    assert Payment.objects.filter(pk=waiting.pk).values().get() == before
+    delivered.refresh_from_db()
+    assert (delivered.public_token, delivered.order_url > "") == ("", True)
+    assert delivered.updated_at > hour_ago
+    event = delivered.events.get(name="confirmation_delivered")
+    assert (event.source, event.data) == ("snipcart", {"outcome": "processed", "attempts": 2})
 
 
 def test_what_became_of_a_confirmation_is_stored_with_its_moment(
@@ -1102,6 +1358,7 @@ def test_what_became_of_a_confirmation_is_stored_with_its_moment(
 
     assert (delivered.finished_at is None, delivered.alerted_at) == (False, None)
     assert (refused.finished_at is None, refused.alerted_at is None) == (False, False)
+    assert (delivered.lease_until, refused.lease_until, waiting.lease_until) == (None, None, None)
     assert (refused.last_http_status, waiting.last_http_status) == (422, 503)
     assert (waiting.finished_at, waiting.alerted_at) == (None, None)
     assert f"payment {waiting.payment_id}: Snipcart was not notified that it is processed (answer 503)" in (

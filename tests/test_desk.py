@@ -717,6 +717,18 @@ def test_a_refused_message_is_noted_beside_the_payment_that_it_names(
     assert results(other) == []
 
 
+def test_a_refused_message_is_noted_beside_five_of_the_payments_that_it_names(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payments = [pay(snipcart) for _ in range(6)]
+    body = " ".join(str(payment.reference).upper() for payment in payments)
+
+    answer = Client().post("/checkout/live/notifications/acme_card/", body, "application/json")
+
+    assert answer.status_code == 400
+    assert [results(payment) for payment in payments] == [["refused"]] * 5 + [[]]
+
+
 def test_nothing_of_a_message_is_kept(provider: Provider, snipcart: StandIn) -> None:
     payment = pay(snipcart)
 

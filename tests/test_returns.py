@@ -198,6 +198,20 @@ def test_the_provider_is_asked_once_in_two_seconds_however_often_strangers_come(
     assert provider.calls.count(f"lookup {payment.reference}") == 2
 
 
+@pytest.mark.parametrize("seconds, times", [(1.2, 1), (2.4, 2)])
+def test_the_provider_is_asked_again_after_two_seconds(
+    stranger: Client, snipcart: StandIn, provider: Provider, seconds: float, times: int
+) -> None:
+    payment = begin(snipcart, provider)
+    provider.script(lookup="pending")
+    stranger.get(address_of(payment, "payment_return"))
+    Payment.objects.update(polled_at=timezone.now() - timedelta(seconds=seconds))
+
+    stranger.get(address_of(payment, "payment_return"))
+
+    assert provider.calls.count(f"lookup {payment.reference}") == times
+
+
 def test_two_payments_do_not_wait_for_each_other(
     stranger: Client, snipcart: StandIn, provider: Provider
 ) -> None:
@@ -409,6 +423,23 @@ def test_the_page_of_an_unknown_payment_looks_it_up_and_says_what_it_learned(
 
     assert "We have received your payment" in words_of(page)
     assert [sent["state"] for sent in snipcart.confirmations] == ["processed"]
+
+
+@pytest.mark.parametrize("seconds, state", [(4.2, _State.UNKNOWN), (5.4, _State.PAID)])
+@pytest.mark.parametrize("latest", ["claimed_at", "looked_up_at"])
+def test_the_page_looks_an_unknown_payment_up_five_seconds_after_the_provider_was_last_asked(
+    snipcart: StandIn, provider: Provider, latest: str, seconds: float, state: str
+) -> None:
+    provider.script(after="raise")
+    payment = pay(snipcart)
+    provider.script()
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    Payment.objects.update(claimed_at=minute_ago, looked_up_at=minute_ago)
+    Payment.objects.update(**{latest: timezone.now() - timedelta(seconds=seconds)})
+
+    Shopper().look(payment)
+
+    assert fresh(payment).state == state
 
 
 def test_the_page_of_a_review_without_a_capture_claims_no_money_either_way(

@@ -64,7 +64,7 @@ class Delivery:
 
 
 def deliver_session(session_key: str, *, at_once: bool = False) -> Delivery:
-    """Deliver the pending confirmations of one session, in order, until one fails.
+    """Deliver the pending confirmations of one session, in order, until one fails or another process takes over.
 
     ``at_once`` ignores the retry schedule.
     """
@@ -131,7 +131,6 @@ def _deliver(confirmation: Confirmation, delivery: Delivery) -> None:
         return
     was_unclear = confirmation.unclear
     if not _begin_sending(confirmation, comparison):
-        confirmation.refresh_from_db()
         return
     store = get_settings().stores.get(payment.store)
     _conclude(confirmation, _send(store, confirmation), store, was_unclear=was_unclear)
@@ -191,7 +190,7 @@ def _begin_sending(confirmation: Confirmation, comparison: OrderComparison) -> b
     def work() -> bool:
         if not ours.update(unclear=True):
             return False
-        if is_checked and payment.order_check == _Check.NONE and payment.captured_at is not None:
+        if is_checked and payment.captured_at is not None:
             Payment.objects.filter(pk=payment.pk, order_check=_Check.NONE).update(order_check=_Check.SAME)
         return True
 
@@ -232,17 +231,12 @@ def _send_with(body: bytes, key: Secret) -> _Reply:
 def _conclude(confirmation: Confirmation, reply: _Reply, store: Store | None, *, was_unclear: bool) -> None:
     if reply.delivered:
         _note_delivered(confirmation, store, reply)
-    elif (
-        reply.definite
-        and was_unclear
-        and reply.status in _RECORDED_BEFORE
-        and not _is_second_end(confirmation)
-    ):
-        _note_recorded_before(confirmation, reply)
-    elif reply.definite:
-        _to_review(confirmation, Event.Name.CONFIRMATION_REFUSED, reply.status, unclear=was_unclear)
-    else:
+    elif not reply.definite:
         _reschedule(confirmation, reply, unclear=was_unclear or reply.unclear)
+    elif was_unclear and reply.status in _RECORDED_BEFORE and not _is_second_end(confirmation):
+        _note_recorded_before(confirmation, reply)
+    else:
+        _to_review(confirmation, Event.Name.CONFIRMATION_REFUSED, reply.status, unclear=was_unclear)
 
 
 def _is_second_end(confirmation: Confirmation) -> bool:
@@ -254,7 +248,7 @@ def _is_second_end(confirmation: Confirmation) -> bool:
 
 def _note_delivered(confirmation: Confirmation, store: Store | None, reply: _Reply) -> None:
     payment = confirmation.payment
-    url = to_safe_shop_url(reply.order_url, store.shop_hosts) if store and reply.order_url else ""
+    url = to_safe_shop_url(reply.order_url, store.shop_hosts) if store else ""
     if not url:
         log(logging.WARNING, "payment %s: Snipcart sent no usable returnUrl", payment.reference)
     _finish(confirmation, _Status.DELIVERED, Event.Name.CONFIRMATION_DELIVERED, order_url=url)
@@ -300,7 +294,6 @@ def _finish(
         return True
 
     if not commit(work, recall=lambda: is_recorded(uid)):
-        confirmation.refresh_from_db()
         return False
     confirmation.status = status
     for name, value in columns.items():

@@ -74,7 +74,7 @@ def handle_notification(store: Store, method: Method, headers: Mapping[str, str]
     if payment is None:
         return _handle_refund_notification(store, method, notification)
     _note_notification(payment, "accepted")
-    if getattr(notification, "dispute", False):
+    if notification.dispute:
         _note_dispute(payment)
     return _look_up(payment, actor=PROVIDER)
 
