@@ -22,8 +22,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from snipcart_checkout import services
+from snipcart_checkout.admin.advice import describe_case
 from snipcart_checkout.admin.export import PAYMENT_COLUMNS, safe_cell
-from snipcart_checkout.admin.formatting import describe_case
 from snipcart_checkout.admin.forms import read_amount
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund, new_reference
 from snipcart_checkout.services.audit import PROVIDER, SNIPCART

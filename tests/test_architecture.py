@@ -18,13 +18,25 @@ CONTRIBUTING = (ROOT.parent / "CONTRIBUTING.md").read_text()
 BASE = {"conf.translation", "exceptions", "signals", "snipcart.money", "snipcart.references"}
 # Snipcart's messages, read and written; nothing is sent here.
 WIRE = {"snipcart", *(f"snipcart.{name}" for name in ("messages", "public_tokens", "reading", "session"))}
-CONF = {"conf", "conf.brand", "conf.links", "conf.method_names", "conf.origins", "conf.settings"}
+CONF = {"conf"} | {
+    f"conf.{name}" for name in ("brand", "links", "method_names", "methods", "origins", "settings", "values")
+}
 # How anything is written for a reader.
 WRITING = {f"presentation.{name}" for name in ("addresses", "declines", "formats", "languages")}
 # What templates get of orders, payments, methods and problems.
 SCREEN = {
     f"presentation.{name}"
-    for name in ("brands", "choices", "colours", "orders", "payments", "problems", "transfers")
+    for name in (
+        "brands",
+        "choices",
+        "colours",
+        "orders",
+        "payments",
+        "problems",
+        "redirects",
+        "rows",
+        "transfers",
+    )
 }
 FOUNDATION = BASE | WIRE | CONF | WRITING
 # What each part may import besides itself. A part is the longest name of this table that a module's name begins with; a

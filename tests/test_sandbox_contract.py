@@ -10,15 +10,7 @@ from typing import Any
 
 import pytest
 
-from snipcart_checkout.sandbox.core.bodies import (
-    Address,
-    Invoice,
-    Line,
-    invoice_json,
-    methods_webhook,
-    payment_session,
-    refund_webhook,
-)
+from snipcart_checkout.sandbox.core.bodies import methods_webhook, payment_session, refund_webhook
 from snipcart_checkout.sandbox.core.contract import (
     ITEM_TYPES,
     confirmation_problem,
@@ -27,6 +19,7 @@ from snipcart_checkout.sandbox.core.contract import (
     refund_answer_problem,
     url_problem,
 )
+from snipcart_checkout.sandbox.core.invoices import Address, Invoice, Line, invoice_json
 
 PAYLOADS = Path(__file__).parent / "payloads"
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from snipcart_checkout.contrib.scrub import HideSecrets, before_send
-from snipcart_checkout.contrib.scrub.values import scrub
+from snipcart_checkout.contrib.scrub.scrubbing import scrub
 from tests.support.monitored_site import CAPABILITY
 
 ROOT = Path(__file__).parent.parent

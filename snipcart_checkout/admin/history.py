@@ -11,7 +11,8 @@ from django.utils.dateparse import parse_date
 from django.utils.formats import date_format
 
 from snipcart_checkout import services
-from snipcart_checkout.admin.formatting import Case, describe_case, describe_source, label, money
+from snipcart_checkout.admin.advice import Case, describe_case
+from snipcart_checkout.admin.formatting import describe_source, label, money
 from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.conf.translation import ngettext
 from snipcart_checkout.models import Confirmation, Event, Payment

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from snipcart_checkout.conf.brand import Brand, is_colour, is_contact
+from snipcart_checkout.conf.methods import MOST_ICONS, RESERVED_METHOD_IDS, Method, read_amount
 from snipcart_checkout.conf.settings import (
-    MOST_ICONS,
     PLANS,
-    RESERVED_METHOD_IDS,
     RESERVED_STORE_NAMES,
-    Method,
     Secret,
     Settings,
     Store,
     get_settings,
     get_store,
-    is_slug,
     load_hook,
     raw_settings,
-    read_amount,
 )
+from snipcart_checkout.conf.values import is_slug
 
 __all__ = [
     "MOST_ICONS",

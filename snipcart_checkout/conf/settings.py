@@ -6,44 +6,39 @@ incomplete; ``manage.py check`` names the value and what to write instead.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeGuard
+from typing import Any, ClassVar, Final
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from snipcart_checkout.conf.brand import Brand, read_brand
-from snipcart_checkout.conf.method_names import to_translated_name
+from snipcart_checkout.conf.methods import Method, read_methods
 from snipcart_checkout.conf.origins import (
     base_url_problem,
     shop_host_problem,
     to_ascii_entry,
-    to_ascii_url,
 )
-
-RESERVED_METHOD_IDS: Final = frozenset(
-    "card paypal paypal_express_checkout apple_pay bancontact belfius eps giropay ideal ing_home_pay kbc "
-    "klarna_pay_later klarna_slice_it p24 sepa_debit sofort deferred_payment".split()
+from snipcart_checkout.conf.values import (
+    is_slug,
+    to_count,
+    to_hook,
+    to_mapping,
+    to_optional_text,
+    to_seconds,
+    to_text,
+    to_texts,
+    to_url,
 )
-"""Ids for which Snipcart's cart shows its own names instead of ours."""
 
 RESERVED_STORE_NAMES: Final = frozenset({"payments"})
 """Store names that would hide one of our own paths."""
 
 PLANS: Final = ("once", "refuse")
 """What a store may do with an order that contains a plan; the first is the default."""
-
-MOST_ICONS: Final = 4
-"""The most icons that one method may show."""
-
-# The ledger's columns hold a hundred characters.
-_SLUG: Final = re.compile(r"[-a-zA-Z0-9_]{1,100}")
 
 
 class Secret:
@@ -71,32 +66,6 @@ class Secret:
         return "Secret()"
 
     __str__ = __repr__
-
-
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """One payment method of a store, as configured.
-
-    ``min_amount`` and ``max_amount`` are in major units and inclusive; empty ``currencies`` or ``countries``
-    mean all of them. ``name`` and ``description`` may be lazy translations; an empty description means the
-    backend's own. ``icons`` are static paths or absolute URLs, four at most.
-    """
-
-    id: str
-    backend: str
-    name: str | Promise
-    description: str | Promise = ""
-    icons: tuple[str, ...] = ()
-    currencies: tuple[str, ...] = ()
-    countries: tuple[str, ...] = ()
-    min_amount: Decimal | None = None
-    max_amount: Decimal | None = None
-    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def icon(self) -> str:
-        """The icon where there is room for only one, as in the cart."""
-        return self.icons[0] if self.icons else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +134,7 @@ def get_settings() -> Settings:
     raw = raw_settings()
     latest = _Reading.latest
     if latest is None or not latest.is_valid_for(raw):
-        latest = _Reading(raw=raw, content=_copied(raw), parsed=_parse(_mapping(raw)))
+        latest = _Reading(raw=raw, content=_copied(raw), parsed=_parse(to_mapping(raw)))
         _Reading.latest = latest
     return latest.parsed
 
@@ -223,8 +192,8 @@ def _parse(raw: Mapping[str, Any]) -> Settings:
     )
     reachable = not any(map(base_url_problem, addresses))
     stores = {
-        name: _read_store(name, _mapping(store), reachable)
-        for name, store in _mapping(raw.get("STORES")).items()
+        name: _read_store(name, to_mapping(store), reachable)
+        for name, store in to_mapping(raw.get("STORES")).items()
         if isinstance(name, str)
     }
     return Settings(**scalars, stores=MappingProxyType(stores))
@@ -253,17 +222,15 @@ def load_hook(hook: str | Callable[..., Any] | None) -> Callable[..., Any] | Non
 
 
 def _read_store(name: str, raw: Mapping[str, Any], reachable: bool) -> Store:
-    api_keys = tuple(filter(None, map(Secret, _texts(raw.get("API_KEYS")))))
+    api_keys = tuple(filter(None, map(Secret, to_texts(raw.get("API_KEYS")))))
     shop_hosts = tuple(
-        to_ascii_entry(host.strip()) for host in _texts(raw.get("SHOP_HOSTS")) if not shop_host_problem(host)
+        to_ascii_entry(host.strip())
+        for host in to_texts(raw.get("SHOP_HOSTS"))
+        if not shop_host_problem(host)
     )
-    mode = _text(raw.get("MODE", "live"), "").lower()
-    plans = _text(raw.get("PLANS", PLANS[0]), "").lower()
-    methods = {
-        identifier: _read_method(identifier, _mapping(method))
-        for identifier, method in _mapping(raw.get("METHODS")).items()
-        if is_slug(identifier) and identifier not in RESERVED_METHOD_IDS and _is_sound(_mapping(method))
-    }
+    mode = to_text(raw.get("MODE", "live"), "").lower()
+    plans = to_text(raw.get("PLANS", PLANS[0]), "").lower()
+    methods = read_methods(raw.get("METHODS"))
     usable_name = name not in RESERVED_STORE_NAMES and is_slug(name)
     return Store(
         name=name,
@@ -274,7 +241,7 @@ def _read_store(name: str, raw: Mapping[str, Any], reachable: bool) -> Store:
         require_refund_token=raw.get("REQUIRE_REFUND_TOKEN", False) is True,
         methods=MappingProxyType(methods),
         plans=plans if plans in PLANS else PLANS[-1],
-        brand=read_brand(_mapping(raw.get("BRAND"))),
+        brand=read_brand(to_mapping(raw.get("BRAND"))),
         complete=bool(
             reachable
             and usable_name
@@ -287,109 +254,16 @@ def _read_store(name: str, raw: Mapping[str, Any], reachable: bool) -> Store:
     )
 
 
-def is_slug(name: object) -> bool:
-    """Return whether a store name is valid in our addresses and in the ledger."""
-    return isinstance(name, str) and _SLUG.fullmatch(name) is not None
-
-
-def _is_sound(method: Mapping[str, Any]) -> bool:
-    """Return whether a method may be offered: a limit that cannot be read must not count as no limit."""
-    lists_read = all(method.get(key) is None or _texts(method[key]) for key in ("CURRENCIES", "COUNTRIES"))
-    limits_read = all(
-        method.get(key) is None or read_amount(method[key]) is not None
-        for key in ("MIN_AMOUNT", "MAX_AMOUNT")
-    )
-    return bool(_text(method.get("BACKEND"), "")) and lists_read and limits_read
-
-
-def _read_method(identifier: str, raw: Mapping[str, Any]) -> Method:
-    name, description = raw.get("NAME"), raw.get("DESCRIPTION")
-    return Method(
-        id=identifier,
-        backend=raw["BACKEND"],
-        name=to_translated_name(name) if _is_name(name) else identifier.replace("_", " ").capitalize(),
-        description=description if isinstance(description, (str, Promise)) else "",
-        icons=_icons(raw.get("ICON")),
-        currencies=tuple(code.upper() for code in _texts(raw.get("CURRENCIES"))),
-        countries=tuple(code.upper() for code in _texts(raw.get("COUNTRIES"))),
-        min_amount=read_amount(raw.get("MIN_AMOUNT")),
-        max_amount=read_amount(raw.get("MAX_AMOUNT")),
-        options=_mapping(raw.get("OPTIONS")),
-    )
-
-
-def _is_name(value: object) -> TypeGuard[str | Promise]:
-    # A lazy translation is not evaluated here, because the language is not known yet.
-    return isinstance(value, Promise) or (isinstance(value, str) and bool(value))
-
-
-def _mapping(value: object) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: object, default: str) -> str:
-    return value if isinstance(value, str) else default
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        return ()
-    return tuple(item for item in value if isinstance(item, str))
-
-
-def read_amount(value: object) -> Decimal | None:
-    """Return a limit in major units; None for a float, which is inexact, and for all that is no finite
-    number.
-    """
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        return None
-    try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
-
-
-def _icons(value: object) -> tuple[str, ...]:
-    icons = (value,) if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ()
-    return tuple(icon for icon in icons if isinstance(icon, str) and icon)[:MOST_ICONS]
-
-
-def _url(value: object, default: str) -> str:
-    return to_ascii_url(value.strip().rstrip("/")) if isinstance(value, str) and value.strip() else default
-
-
-def _seconds(value: object, default: float) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 < value < 3600 else default  # type: ignore[arg-type, operator]
-
-
-def _count(value: object, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else default
-
-
-def _optional(value: object, default: str | None) -> str | None:
-    return (
-        value
-        if isinstance(value, str) and value
-        else (str(value) if hasattr(value, "__fspath__") else default)
-    )
-
-
-def _hook(value: object, default: None) -> str | Callable[..., Any] | None:
-    return value if (isinstance(value, str) and value) or callable(value) else default
-
-
 _READERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "public_url": _url,
-    "api_url": _url,
-    "app_api_url": _url,
-    "connect_timeout": _seconds,
-    "read_timeout": _seconds,
-    "total_timeout": _seconds,
-    "max_calls_in_flight": _count,
-    "ca_bundle": _optional,
-    "proxy": _optional,
-    "method_filter": _hook,
-    "context": _hook,
+    "public_url": to_url,
+    "api_url": to_url,
+    "app_api_url": to_url,
+    "connect_timeout": to_seconds,
+    "read_timeout": to_seconds,
+    "total_timeout": to_seconds,
+    "max_calls_in_flight": to_count,
+    "ca_bundle": to_optional_text,
+    "proxy": to_optional_text,
+    "method_filter": to_hook,
+    "context": to_hook,
 }

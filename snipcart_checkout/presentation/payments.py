@@ -16,6 +16,7 @@ from snipcart_checkout.models import Payment
 from snipcart_checkout.presentation.declines import decline_text
 from snipcart_checkout.presentation.formats import format_date_time, format_money
 from snipcart_checkout.presentation.languages import PageLanguage, page_language
+from snipcart_checkout.presentation.redirects import find_next_step, find_redirect
 from snipcart_checkout.presentation.transfers import TransferDisplay
 
 _State = Payment.State
@@ -85,7 +86,7 @@ def present_payment(
     # A shopper who came back from the provider before it had an answer must not be sent there again.
     is_forwarded = may_forward and bool(payment.redirect_url) and not payment.redirect_ended
     tone, title, text, advice = _words(payment, language, is_forwarded=is_forwarded)
-    next_url, next_label = _next(payment, is_forwarded=is_forwarded)
+    next_url, next_label = find_next_step(payment, is_forwarded=is_forwarded)
     moment = to_local(payment.created_at)
     is_open = payment.state in _NOT_TAKEN and not has_ended
     transfer = transfer or TransferDisplay()
@@ -113,7 +114,7 @@ def present_payment(
         transfer=transfer,
         next_url=next_url,
         next_label=str(next_label),
-        redirect_url=_redirect(
+        redirect_url=find_redirect(
             payment, is_forwarded=is_forwarded, is_to_be_read=bool(instructions or transfer)
         ),
         is_waiting=_is_waiting(payment, is_forwarded=is_forwarded),
@@ -136,9 +137,6 @@ def to_local(moment: datetime) -> datetime:
     return timezone.localtime(moment) if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
-_TO_THE_SHOP: Final = _("Back to the shop")
-_TO_THE_ORDER: Final = _("Continue to your order")
-_TO_THE_PROVIDER: Final = _("Continue to payment")
 _BEING_CHECKED: Final = (
     "wait",
     _("Your payment is being checked"),
@@ -235,27 +233,9 @@ def _instructions(payment: Payment) -> tuple[str, ...]:
     return tuple(filter(None, payment.instructions.splitlines())) if shown else ()
 
 
-def _next(payment: Payment, *, is_forwarded: bool) -> tuple[str, Promise | str]:
-    if is_forwarded:
-        return payment.redirect_url, _TO_THE_PROVIDER
-    if payment.order_url:
-        return payment.order_url, _TO_THE_ORDER if payment.state in _ORDERED else _TO_THE_SHOP
-    return payment.cart_url, _TO_THE_SHOP
-
-
-_ORDERED: Final = frozenset({_State.PENDING, _State.PAID, _State.REVIEW})
 _NOT_TAKEN: Final = frozenset({_State.DECLINED, _State.ABANDONED})
 # Older payments are not watched any more.
 _WATCHED: Final = timedelta(hours=1)
-
-
-def _redirect(payment: Payment, *, is_forwarded: bool, is_to_be_read: bool) -> str:
-    """Return where the page leads at once; empty where it is to be read, and then it never moves by itself."""
-    if payment.redirect_url:
-        return payment.redirect_url if is_forwarded else ""
-    if is_to_be_read or payment.state in {_State.CHARGING, _State.UNKNOWN, _State.REVIEW}:
-        return ""
-    return payment.order_url
 
 
 def _is_waiting(payment: Payment, *, is_forwarded: bool) -> bool:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from babel.numbers import get_currency_precision
 
 from snipcart_checkout.sandbox.conf import get_settings
-from snipcart_checkout.sandbox.core.bodies import Address, Invoice, Line
+from snipcart_checkout.sandbox.core.invoices import Address, Invoice, Line
 
 SHIPPING: Final[Mapping[str, Mapping[str, str]]] = {
     "pickup": {"en": "Pick up in the shop", "fr": "Retrait en boutique"},

@@ -15,10 +15,10 @@ from django.utils.functional import Promise
 
 from snipcart_checkout.sandbox.carts import COUPONS, SHIPPING, TAXES, Cart, get_name
 from snipcart_checkout.sandbox.conf import get_settings
-from snipcart_checkout.sandbox.core.bodies import Address
 from snipcart_checkout.sandbox.core.contract import LANGUAGES
 from snipcart_checkout.sandbox.core.fault_injection import FaultInjection
 from snipcart_checkout.sandbox.core.faults import FAULTS, PLACES
+from snipcart_checkout.sandbox.core.invoices import Address
 from snipcart_checkout.sandbox.snipcart import SandboxSession
 from snipcart_checkout.sandbox.translation import gettext_lazy as _
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import contextlib
 
-from snipcart_checkout.sandbox.core.bodies import Address, Line
+from snipcart_checkout.sandbox.core.invoices import Address, Line
 from snipcart_checkout.testing.checkout_settings import CheckoutSettings
 from snipcart_checkout.testing.sessions import StandInSession
 from snipcart_checkout.testing.stand_in import Call, StandIn

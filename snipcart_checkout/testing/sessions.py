@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
-from snipcart_checkout.sandbox.core.bodies import Address, Invoice, Line
+from snipcart_checkout.sandbox.core.invoices import Address, Invoice, Line
 from snipcart_checkout.sandbox.core.sessions import Session
 
 USUAL_AMOUNT: Final = "12.30"

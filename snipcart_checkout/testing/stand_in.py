@@ -14,8 +14,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from snipcart_checkout.sandbox.core.api import Snipcart, get_endpoint
-from snipcart_checkout.sandbox.core.bodies import Line
 from snipcart_checkout.sandbox.core.fault_injection import PlannedFault
+from snipcart_checkout.sandbox.core.invoices import Line
 from snipcart_checkout.sandbox.core.memory import ProcessMemory
 from snipcart_checkout.sandbox.core.tokens import Tokens
 from snipcart_checkout.sandbox.core.wire import Reply, Request, Wire

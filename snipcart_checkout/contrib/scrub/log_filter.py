@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from snipcart_checkout.contrib.scrub.values import scrub
+from snipcart_checkout.contrib.scrub.scrubbing import scrub
 from snipcart_checkout.snipcart.transport.log_masking import hide_secrets
 
 __all__ = ["HideSecrets"]

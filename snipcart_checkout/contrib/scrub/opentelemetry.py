@@ -6,7 +6,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import Link, Status
 
-from snipcart_checkout.contrib.scrub.values import scrub
+from snipcart_checkout.contrib.scrub.scrubbing import scrub
 
 __all__ = ["ScrubbingSpanProcessor"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from snipcart_checkout.contrib.scrub.values import scrub
+from snipcart_checkout.contrib.scrub.scrubbing import scrub
 
 __all__ = [
     "before_breadcrumb",

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import uuid4
 
-from snipcart_checkout.sandbox.core.bodies import Invoice, payment_session
+from snipcart_checkout.sandbox.core.bodies import payment_session
+from snipcart_checkout.sandbox.core.invoices import Invoice
 
 _MAY_FOLLOW: Final[Mapping[str, frozenset[str]]] = {
     "": frozenset({"processing", "processed", "failed", "invalidated"}),

@@ -7,9 +7,9 @@ from decimal import Decimal
 from django import template
 from django.utils.functional import Promise
 
-from snipcart_checkout.sandbox.core.bodies import Line
 from snipcart_checkout.sandbox.core.error_texts import ERROR_TEXTS
 from snipcart_checkout.sandbox.core.faults import FAULTS
+from snipcart_checkout.sandbox.core.invoices import Line
 from snipcart_checkout.sandbox.money import format_money
 
 register = template.Library()
