@@ -187,6 +187,15 @@ class TestStylesheetInThePage:
         assert re.fullmatch(rf'p {{ background: url\("{static_url}dot(\.\w+)?\.svg"\) }}', text)
         assert style_source(text) in page["Content-Security-Policy"]
 
+    def test_a_file_that_the_manifest_does_not_know_allows_no_other_source(
+        self, client: Client, settings: Any, tmp_path: Path
+    ) -> None:
+        settings.STATIC_ROOT = str(tmp_path)
+        storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+        settings.STORAGES = {**django_settings.STORAGES, "staticfiles": {"BACKEND": storage}}
+
+        assert "; script-src 'self'; " in client.get("/checkout/")["Content-Security-Policy"]
+
     def test_a_storage_on_another_machine_is_not_asked(
         self, client: Client, snipcart: StandIn, settings: Any
     ) -> None:
@@ -240,6 +249,14 @@ class FarStorage(Storage):
 
     def url(self, name: str | None) -> str:
         return f"https://far.example/{name}?signed"
+
+
+def test_a_page_and_an_error_name_their_language(client: Client, snipcart: StandIn) -> None:
+    for page in (
+        get_page(client, snipcart.session(language="pt-BR")),
+        client.get("/checkout/?language=pt-BR"),
+    ):
+        assert page["Content-Language"] == "pt-BR"
 
 
 def test_the_inventory_lists_every_script_with_reason_and_integrity() -> None:

@@ -238,7 +238,8 @@ def test_a_method_that_is_not_offered_for_the_order_is_409(
 def test_a_post_to_a_page_without_a_method_is_405(shopper: Shopper, snipcart: StandIn, path: str) -> None:
     page = shopper.open(snipcart.session())
 
-    assert shopper.press(page, path).status_code == 405
+    answer = shopper.press(page, path)
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD, POST")
 
 
 def test_a_ledger_that_cannot_store_the_claim_is_503_and_nothing_is_charged(

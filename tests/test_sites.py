@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import logging
 import re
@@ -518,6 +519,30 @@ class TestBrokenSites:
         self, snipcart: StandIn, query: str, content_type: str, body: bytes
     ) -> None:
         answer = Client().generic("POST", METHOD_PAGE, body, content_type=content_type, QUERY_STRING=query)
+
+        assert answer.status_code == 400
+        assert snipcart.calls == []
+
+    def test_a_site_without_a_csrf_check_takes_payments_and_ours_still_refuses_a_strangers_form(
+        self, snipcart: StandIn, settings: Any
+    ) -> None:
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "Csrf" not in name]
+
+        client = Client(enforce_csrf_checks=True)
+        page = get_page(client, snipcart.session())
+        get_page(client, snipcart.session())  # in another tab
+
+        assert press_pay(client, page).status_code == 303
+        assert client.post(METHOD_PAGE).status_code == 403
+
+    def test_a_form_whose_sender_hangs_up_is_the_senders_mistake(self, snipcart: StandIn) -> None:
+        class HungUp(io.BytesIO):
+            def read(self, *_: object) -> bytes:
+                raise OSError
+
+        sent: dict[str, Any] = {"wsgi.input": HungUp(), "CONTENT_LENGTH": "10"}
+        form = "application/x-www-form-urlencoded"
+        answer = Client().generic("POST", METHOD_PAGE, content_type=form, **sent)
 
         assert answer.status_code == 400
         assert snipcart.calls == []

@@ -77,6 +77,12 @@ class TestKeptConnections:
             read(settings_for(stand_in), token)
         assert stand_in.connections == 1
 
+    def test_nothing_is_kept_of_an_address_but_its_origin(self, stand_in: StandIn) -> None:
+        settings = replace(settings_for(stand_in), max_calls_in_flight=33)
+        read(settings, stand_in.session().public_token)
+        (origin,) = get_remote("snipcart", settings).adapter()._pools
+        assert "/".join(origin) == stand_in.api_url.removesuffix("/api")
+
     def test_a_refusal_costs_no_connection(self, stand_in: StandIn) -> None:
         for _ in range(3):
             with pytest.raises(TokenRefused):
@@ -270,6 +276,20 @@ class TestSizeLimits:
         with running(refuse) as url, seconds_at_most(2.0), pytest.raises(error):
             read(Settings(api_url=url, read_timeout=3.0), TOKEN)
 
+    @pytest.mark.parametrize("size, connections_used", [(64 * 1024, 1), (64 * 1024 + 2, 2)])
+    def test_a_refusal_of_64_kibibytes_keeps_its_connection(self, size: int, connections_used: int) -> None:
+        def refuse(_request: Request, wire: Wire) -> bool:
+            wire.send_reply(Reply(status=404, body=b"x" * size))
+            return True
+
+        server = Server(refuse)
+        server.start()
+        for _ in range(2):
+            with pytest.raises(TokenRefused):
+                read(Settings(api_url=server.url), TOKEN)
+        assert server.connections == connections_used
+        server.stop()
+
     def test_a_session_may_be_larger_than_what_is_read_of_a_refusal(self, stand_in: StandIn) -> None:
         session = stand_in.session(items=1000)
         assert len(json.dumps(session.to_json())) > MAX_IGNORED_BODY
@@ -280,6 +300,13 @@ class TestSizeLimits:
         body = gzip.compress(Reply.of_json(200, session.to_json()).body)
         with serving(Reply(status=200, body=body, headers=(("Content-Encoding", "gzip"),))) as url:
             assert read(Settings(api_url=url), TOKEN) == session.id
+
+    def test_an_answer_that_is_no_success_is_none_whatever_it_holds(self, stand_in: StandIn) -> None:
+        with (
+            serving(Reply.of_json(300, stand_in.session().to_json())) as url,
+            pytest.raises(BadAnswer, match="answered 300"),
+        ):
+            read(Settings(api_url=url), TOKEN)
 
     def test_a_body_that_is_not_what_its_encoding_says_is_a_bad_answer(self) -> None:
         reply = Reply(status=200, body=b"{}", headers=(("Content-Encoding", "gzip"),))
@@ -308,7 +335,18 @@ def running(answer: Callable[[Request, Wire], bool]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "header, seconds", [("7", 7), ("0", 5), ("86400", 60), ("-1", 5), ("٣", 5), ("Wed, 21 Oct 2026", 5)]
+    "header, seconds",
+    [
+        ("7", 7),
+        ("0", 5),
+        ("60", 60),
+        ("86400", 60),
+        ("9" * 9, 60),
+        ("9" * 10, 5),
+        ("-1", 5),
+        ("٣", 5),
+        ("Wed, 21 Oct 2026", 5),
+    ],
 )
 def test_patience_is_asked_for_within_reason(header: str, seconds: int) -> None:
     reply = Reply(status=503, headers=(("Retry-After", header),))
@@ -930,8 +968,10 @@ class TestProcesses:
         self, stand_in: StandIn, checkout_settings: CheckoutSettings
     ) -> None:
         checkout_settings(API_URL=stand_in.api_url, MAX_CALLS_IN_FLIGHT=17)
+        connections.tls_context.cache_clear()
         warm()
         before = connections.tls_context.cache_info().misses
+        assert before == 1
         read(replace(settings_for(stand_in), max_calls_in_flight=17), stand_in.session().public_token)
         assert connections.tls_context.cache_info().misses == before
         assert stand_in.connections == 1

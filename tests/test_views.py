@@ -333,6 +333,79 @@ def test_two_stores_have_no_common_page(
     assert get_page(client, session, "/checkout/test/").status_code == 200
 
 
+OTHER_SHOP = {"SHOP_HOSTS": ["other.example"]}
+
+
+@pytest.mark.parametrize(
+    "stores, home",
+    [
+        ({}, "https://shop.example"),
+        ({"test": {"MODE": "test"}}, "https://shop.example"),
+        ({"also_live": {"SHOP_HOSTS": ["shop.example", "www.shop.example"]}}, "https://shop.example"),
+        ({"other": OTHER_SHOP}, ""),
+        ({"other": {**OTHER_SHOP, "MODE": "test"}}, ""),
+    ],
+    ids=["one store", "its test store", "two of one shop", "another shop", "a test store of another shop"],
+)
+def test_a_page_of_no_store_leads_back_to_the_shop_that_all_stores_share(
+    client: Client, checkout_settings: CheckoutSettings, stores: dict[str, Any], home: str
+) -> None:
+    for name, changes in stores.items():
+        checkout_settings.store(name, like="live", **changes)
+
+    page = client.get(NOBODYS_PAYMENT)
+
+    assert re.findall(r'<a class="sc-button" href="([^"]*)">', page.content.decode()) == [home] * bool(home)
+
+
+@pytest.mark.parametrize(
+    "modes, shown", [(("test", "live"), "second"), (("live", "test"), "first"), (("test", "test"), "first")]
+)
+def test_a_page_of_no_store_looks_like_the_live_store_where_there_is_one(
+    client: Client, checkout_settings: CheckoutSettings, modes: tuple[str, str], shown: str
+) -> None:
+    checkout_settings.store("live", MODE=modes[0], BRAND={"NAME": "The first shop"})
+    checkout_settings.store("second", like="live", MODE=modes[1], BRAND={"NAME": "The second shop"})
+
+    assert f"The {shown} shop" in to_text(client.get(NOBODYS_PAYMENT))
+
+
+def test_a_page_of_a_store_leads_back_to_its_own_shop(
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.store("other", like="live", **OTHER_SHOP)
+
+    pages = (
+        client.get("/checkout/other/?publicToken=unknown"),
+        client.post("/checkout/other/methods/acme_card/?publicToken=unknown"),
+    )
+
+    assert [page.status_code for page in pages] == [410, 403]
+    for page in pages:
+        assert 'href="https://other.example"' in page.content.decode()
+
+
+def test_only_what_was_asked_for_with_get_offers_to_reload(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session()
+    page = get_page(client, session)
+    snipcart.fail("payment-session", 503, times=2)
+
+    offers = [
+        "Try again" in to_text(answer) for answer in (get_page(client, session), press_pay(client, page))
+    ]
+
+    assert offers == [True, False]
+
+
+def test_without_a_store_a_page_leads_nowhere(client: Client, settings: Any) -> None:
+    settings.SNIPCART_CHECKOUT = {}
+
+    page = client.get(NOBODYS_PAYMENT)
+
+    assert page.status_code == 410
+    assert "sc-button" not in re.sub(r"<style>.*?</style>", "", page.content.decode(), flags=re.DOTALL)
+
+
 def test_with_several_methods_the_shopper_chooses(
     client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
@@ -780,12 +853,19 @@ def test_the_context_hook_adds_and_never_replaces(
     assert press_pay(client, page).status_code == 303
 
 
-def test_a_broken_context_hook_costs_no_order(
-    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+def test_a_broken_context_hook_costs_no_order_and_is_logged(
+    client: Client,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     checkout_settings(CONTEXT="tests.test_views.explode")
+    session = snipcart.session()
 
-    assert get_page(client, snipcart.session()).status_code == 200
+    assert get_page(client, session).status_code == 200
+    (record,) = [record for record in caplog.records if record.name == "snipcart_checkout"]
+    assert record.getMessage() == "CONTEXT failed, the page is shown without it: ZeroDivisionError"
+    assert record.levelname == "ERROR"
 
 
 def test_a_template_of_the_merchants_with_a_bug_gives_our_error_page(
@@ -801,6 +881,24 @@ def test_a_template_of_the_merchants_with_a_bug_gives_our_error_page(
 
     assert page.status_code == 500
     assert session.public_token not in page.content.decode() + caplog.text
+
+
+def test_where_the_merchants_error_page_has_a_bug_too_the_shopper_reads_our_words_without_it(
+    client: Client, settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "snipcart_checkout"
+    folder.mkdir()
+    (folder / "error.html").write_text("{% url 'no such view' %}")
+    settings.TEMPLATES = [{**django_settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+    settings.LANGUAGE_CODE = "fr"
+
+    page = client.get(NOBODYS_PAYMENT)
+
+    assert (page.status_code, page["Content-Security-Policy"][:18]) == (500, "default-src 'none'")
+    assert '<html lang="fr" dir="ltr">' in page.content.decode()
+    assert "Contactez la boutique avant de payer de nouveau" in to_text(page)
+    reference = re.findall(r"\[([0-9a-f]{8})\]", caplog.messages[-2])[0]
+    assert reference in to_text(page)
 
 
 def test_a_methods_own_template_wins(

@@ -67,7 +67,6 @@ def warm() -> None:
 
     An unusable CA file or proxy is left for the first call to report.
     """
-    "".encode("idna")  # the first look-up of a host name would load this codec
     try:
         get_remote(SNIPCART, get_settings()).adapter()
     except Exception:  # the library's text may contain the proxy's password
