@@ -30,11 +30,11 @@ SCREEN = {
         "brands",
         "choices",
         "colours",
+        "item_rows",
         "orders",
         "payments",
         "problems",
         "redirects",
-        "rows",
         "transfers",
     )
 }

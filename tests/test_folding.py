@@ -100,13 +100,13 @@ OVERRIDES = {
     "filters": ("parts/addresses.html", '{{ store.name|upper|default:invoice.email }} {{ store.nothing|default:"x" }} {{ language.name|length }} {{ "abc"|random|length }}'),
     "state that a loop keeps": ("parts/addresses.html", "{% for line in invoice.billing_address %}{% cycle 'a' 'b' %}{% ifchanged line %}!{% endifchanged %}{% endfor %}"),
     "an include with a name of its own": ("parts/addresses.html", '{% include "snipcart_checkout/parts/methods.html" with methods=None %}{% include store.template|default:"snipcart_checkout/parts/scripts.html" %}'),
-    "a part under other names": ("parts/addresses.html", '{% with p="snipcart_checkout/parts/method.html" %}{% include "snipcart_checkout/parts/method.html" with choice=method %}{% include "snipcart_checkout/parts/method.html" with choice=store %}{% include "snipcart_checkout/parts/method.html" with choice=store method=invoice %}{% with method=store %}{% include "snipcart_checkout/parts/method.html" with choice=method %}{% endwith %}{% include "snipcart_checkout/parts/method.html" with choice=method only %}{% include p with choice=method|default:"x" %}{% endwith %}{% include "snipcart_checkout/parts/rows.html" with invoice=method %}{{ method.name }}'),
+    "a part under other names": ("parts/addresses.html", '{% with p="snipcart_checkout/parts/method.html" %}{% include "snipcart_checkout/parts/method.html" with choice=method %}{% include "snipcart_checkout/parts/method.html" with choice=store %}{% include "snipcart_checkout/parts/method.html" with choice=store method=invoice %}{% with method=store %}{% include "snipcart_checkout/parts/method.html" with choice=method %}{% endwith %}{% include "snipcart_checkout/parts/method.html" with choice=method only %}{% include p with choice=method|default:"x" %}{% endwith %}{% include "snipcart_checkout/parts/item_rows.html" with invoice=method %}{{ method.name }}'),
     "loops over what is known": ("parts/addresses.html", "{% for style in styles %}{{ forloop.counter }}{{ style.source }}{% endfor %}{% for one in languages.choices reversed %}{{ one.code }}{% for code, name, current in languages.choices %}{% if current %}{{ name }}{% elif one.current %}-{% endif %}{% endfor %}{% endfor %}{% for store in styles %}{{ store.source }}{{ store.name }}{% endfor %}{{ store.name }}"),
     "loops over what is known, around what is not": ("parts/addresses.html", "{% for code, name, current in languages.choices %}{{ name }}{{ invoice.email }}{% cycle 'a' 'b' %}{% endfor %}{% for style in styles %}{% with brand=style %}{{ brand.source }}{% endwith %}{{ brand.name }}{% endfor %}"),
     "translations with names": ("parts/addresses.html", "{% load i18n %}{% blocktranslate with who=store.name %}a {{ who }}{% endblocktranslate %}{% blocktranslate with who=invoice.email %}{{ who }} {{ method.name }}{% endblocktranslate %}{% blocktranslate %}{{ store.name }}{% endblocktranslate %}{% blocktranslate count n=invoice.item_count %}{{ n }} one{% plural %}{{ n }} more{% endblocktranslate %}{% with store=invoice %}{% blocktranslate with who=store.email %}{{ who }}{% endblocktranslate %}{% endwith %}"),
     "a translation that binds a constant": ("parts/addresses.html", "{% load i18n %}{% blocktranslate asvar language %}x{% endblocktranslate %}{{ language }}"),
     "text that has to be escaped": ("parts/addresses.html", "{% firstof invoice.nothing '<b>' %}{{ '<i>' }}{% autoescape off %}{{ invoice.email }}{% endautoescape %}"),
-    "rows of the site's own": ("parts/rows.html", "<tbody>{% for item in invoice.items %}<tr><td>{{ item.name|upper }}</td></tr>{% endfor %}</tbody>"),
+    "rows of the site's own": ("parts/item_rows.html", "<tbody>{% for item in invoice.items %}<tr><td>{{ item.name|upper }}</td></tr>{% endfor %}</tbody>"),
 }  # fmt: skip
 
 
@@ -159,7 +159,9 @@ def test_djangos_assertions_know_each_template_that_was_used(
     page = get_page(client, snipcart.session(email="ada@shop.example"))
     without = get_page(client, snipcart.session(email=""))
 
-    used = "base.html checkout.html parts/items.html parts/rows.html parts/addresses.html parts/form.html"
+    used = (
+        "base.html checkout.html parts/items.html parts/item_rows.html parts/addresses.html parts/form.html"
+    )
     for name in used.split():
         assertTemplateUsed(page, f"snipcart_checkout/{name}")
     assertTemplateNotUsed(page, "snipcart_checkout/error.html")
@@ -206,7 +208,7 @@ def test_the_finished_rows_are_those_of_the_template(language: str) -> None:
         invoice = Invoice(amount=Decimal(10), minor_units=1000, currency="EUR", items=lines)
         with translation.override(language[:2]):
             shown = present_invoice(invoice, page_language(language))
-            rendered = render_to_string("snipcart_checkout/parts/rows.html", {"invoice": shown})
+            rendered = render_to_string("snipcart_checkout/parts/item_rows.html", {"invoice": shown})
         assert shown.rows == rendered
 
 

@@ -28,10 +28,10 @@ import snipcart_checkout
 from snipcart_checkout.models import Payment
 from snipcart_checkout.presentation.brands import BrandDisplay
 from snipcart_checkout.presentation.choices import LanguageChoice, MethodChoice
+from snipcart_checkout.presentation.item_rows import ItemDisplay
 from snipcart_checkout.presentation.orders import InvoiceDisplay
 from snipcart_checkout.presentation.payments import PaymentDisplay
 from snipcart_checkout.presentation.problems import ProblemDisplay
-from snipcart_checkout.presentation.rows import ItemDisplay
 from snipcart_checkout.presentation.transfers import DetailDisplay, TransferDisplay
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from snipcart_checkout.views.scripts import SCRIPTS, get_integrity

@@ -102,8 +102,8 @@ def test_a_project_without_a_directory_is_told_how_to_say_one(settings: Any) -> 
 
 
 def test_diff_shows_what_a_copy_and_ours_do_not_share(folder: Path) -> None:
-    run("copy", "parts/rows.html")
-    made = folder / "parts/rows.html"
+    run("copy", "parts/item_rows.html")
+    made = folder / "parts/item_rows.html"
     ours = made.read_text("utf-8")
     made.write_text(ours.replace("version: 1", "version: 0") + "<p>Mine</p>", "utf-8")
 
@@ -115,9 +115,9 @@ def test_diff_shows_what_a_copy_and_ours_do_not_share(folder: Path) -> None:
 
 
 def test_diff_of_a_copy_that_is_unchanged_shows_no_lines(folder: Path) -> None:
-    run("copy", "parts/rows.html")
+    run("copy", "parts/item_rows.html")
 
-    assert run("diff") == [f"{folder / 'parts/rows.html'}: made from version 1, ours is 1"]
+    assert run("diff") == [f"{folder / 'parts/item_rows.html'}: made from version 1, ours is 1"]
 
 
 def test_diff_leaves_alone_what_extends_ours(folder: Path) -> None:

@@ -18,8 +18,8 @@ from snipcart_checkout.presentation.formats import (
     get_money_writer,
     get_number_writer,
 )
+from snipcart_checkout.presentation.item_rows import ItemDisplay, build_rows
 from snipcart_checkout.presentation.languages import PageLanguage
-from snipcart_checkout.presentation.rows import ItemDisplay, build_rows
 from snipcart_checkout.snipcart import Address, Invoice, Item
 
 
@@ -54,7 +54,7 @@ class InvoiceDisplay:
 
     @property
     def rows(self) -> SafeString:
-        """What ``parts/rows.html`` makes of the lines, finished: as a loop in a template it takes ten times as long."""
+        """What ``parts/item_rows.html`` makes of the lines, finished: as a loop in a template it takes ten times as long."""
         return build_rows(self.goods, self.charges)
 
 

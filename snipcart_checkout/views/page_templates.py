@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from snipcart_checkout.views.folding import fold, keeps_templates
 
-_FINISHED: Final = {"snipcart_checkout/parts/rows.html": "invoice.rows"}
+_FINISHED: Final = {"snipcart_checkout/parts/item_rows.html": "invoice.rows"}
 # Whole objects that are the same for each language and site, and the few values of others that decide what is shown.
 _CONSTANTS: Final = (
     ("language",),

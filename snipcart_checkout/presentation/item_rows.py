@@ -1,4 +1,4 @@
-"""The lines of the order as rows of its table, finished: what ``parts/rows.html`` makes of them in a tenth of the time."""
+"""The lines of the order as rows of its table, finished: what ``parts/item_rows.html`` makes of them in a tenth of the time."""
 
 from __future__ import annotations
 
