@@ -111,7 +111,10 @@ class _Format:
     digits: dict[int, str]
 
     def text(self, number: Decimal) -> str:
-        whole, _, fraction = format(abs(number), "f").partition(".")
+        written = str(number)
+        if "E" in written:
+            written = format(number, "f")
+        whole, _, fraction = written.removeprefix("-").partition(".")
         if len(fraction) > self.places:
             whole, fraction = self._rounded(number)
         digits = whole if len(whole) <= self.ungrouped else self._grouped(whole)

@@ -126,12 +126,14 @@ class Fields:
         return value[: _MAX_URL + 1]
 
     def number(self, name: str) -> Decimal | None:
-        value = self._members.get(name)
+        value: Any = self._members.get(name)
+        # An exact type is quicker to tell than an instance, and 500 lines hold 2000 numbers.
+        kind = type(value)
+        if kind is Decimal or kind is int:
+            return _to_display(value)
         if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value.strip()):
-            value = Decimal(value.strip())
-        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-            return None
-        return _to_display(value)
+            return _to_display(Decimal(value.strip()))
+        return None
 
     def objects(self, name: str) -> list[Any]:
         value = self._members.get(name)
@@ -144,10 +146,11 @@ class Fields:
 
 def _to_display(value: int | Decimal) -> Decimal | None:
     """Return a number with no more digits than anybody needs; None for one that is absurd."""
-    if isinstance(value, int) and abs(value) < 10**15:
-        return Decimal(value)
-    if value and len(text := str(value)) <= _SHORT_NUMBER and text[-1].isdigit() and "E" not in text:
-        return Decimal(value)
+    if isinstance(value, int):
+        if -(10**15) < value < 10**15:
+            return Decimal(value)
+    elif value and len(text := str(value)) <= _SHORT_NUMBER and text[-1].isdigit() and "E" not in text:
+        return value
     number = _DISPLAY.create_decimal(value)
     if not number.is_finite() or (number and number.adjusted() > 15):
         return None
