@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django import forms
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.http import HttpRequest
@@ -20,7 +21,7 @@ from snipcart_checkout.presentation.declines import decline_text
 from snipcart_checkout.signals import payment_needs_review, payment_paid
 from snipcart_checkout.snipcart.transport import seconds_left
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
-from tests.support.backends import Provider
+from tests.support.backends import Provider, ScriptedBackend
 from tests.support.ledger import agree, full_disk, history, let_two_seconds_pass, pay, provider
 from tests.support.ledger_invariants import let_time_pass
 from tests.support.shopper import METHOD_PAGE, Shopper, address_of, fields_of, words_of
@@ -585,6 +586,17 @@ def test_a_declined_payment_may_be_paid_with_another_method(
     ]
 
 
+REASON = "Your card was declined. No money was taken."
+
+
+class HolderForm(forms.Form):
+    holder = forms.CharField()
+
+
+class AskingBackend(ScriptedBackend):
+    form_class = HolderForm
+
+
 def declined_ten_times(shopper: Shopper, provider: Provider, page: Any) -> Any:
     provider.script(charge="declined", code="card_declined")
     return [shopper.press(page) for _ in range(10)][-1]
@@ -615,8 +627,35 @@ def test_after_the_tenth_decline_the_page_has_no_form(
     last = declined_ten_times(shopper, provider, shopper.open(session))
 
     assert last.status_code == 402
-    assert 'name="shown"' not in last.content.decode()
-    assert 'name="shown"' not in shopper.open(session).content.decode()
+    for page in (last, shopper.open(session)):
+        assert 'name="shown"' not in page.content.decode()
+        assert (page.context["notice"], page.context["decline"]) == ("limit", REASON)
+
+
+def test_a_page_that_is_opened_again_after_a_decline_starts_anew(
+    shopper: Shopper, snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="declined", code="card_declined")
+    declined = shopper.pay(session)
+
+    opened = shopper.open(session)
+
+    assert (declined.context["notice"], declined.context["decline"]) == ("declined", REASON)
+    assert (opened.context["notice"], opened.context["decline"]) == ("", "")
+
+
+def test_what_was_typed_is_still_there_after_a_decline(
+    shopper: Shopper, snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    backend = "tests.test_paying.AskingBackend"
+    checkout_settings.method("acme_card", BACKEND=backend)
+    provider.script(charge="declined")
+
+    declined = shopper.pay(snipcart.session(), holder="Ada Byron")
+
+    assert declined.status_code == 402
+    assert 'value="Ada Byron"' in declined.content.decode()
 
 
 def test_after_the_tenth_decline_the_way_out_is_the_one_that_snipcart_named(

@@ -547,3 +547,115 @@ def test_a_post_to_the_page_that_does_not_give_up_is_405(snipcart: StandIn, prov
     page = shopper.look(payment)
 
     assert shopper.press(page, address_of(payment)).status_code == 405
+
+
+# On from the page of a payment
+
+
+@pytest.fixture
+def declined(snipcart: StandIn, provider: Provider) -> tuple[Shopper, Payment, str]:
+    """A shopper whose payment was declined at the provider, and the token of the order."""
+    shopper, session = Shopper(), snipcart.session()
+    provider.script(charge="redirect", lookup="declined", code="card_declined")
+    assert shopper.pay(session).status_code == 303
+    payment = Payment.objects.get()
+    shopper.come_back(payment)
+    return shopper, payment, session.public_token
+
+
+@pytest.mark.parametrize(
+    "button, path", [("same", "/checkout/live/methods/acme_card/"), ("other", "/checkout/live/")]
+)
+@pytest.mark.parametrize("query, language", [("", ""), ("?language=fr", "&language=fr")])
+def test_who_was_declined_may_pay_again_with_the_same_method_or_another(
+    declined: tuple[Shopper, Payment, str], button: str, path: str, query: str, language: str
+) -> None:
+    shopper, payment, token = declined
+    page = shopper.look(payment)
+    assert f'name="retry" value="{button}"' in page.content.decode()
+
+    answer = shopper.press(page, address_of(payment) + query, retry=button)
+
+    assert (answer.status_code, answer["Location"]) == (303, f"{path}?publicToken={token}{language}")
+
+
+def test_a_browser_that_does_not_know_the_order_stays_on_the_page_of_its_payment(
+    declined: tuple[Shopper, Payment, str],
+) -> None:
+    _, payment, _ = declined
+    stranger = Shopper()
+    page = stranger.look(payment)
+    assert 'name="retry"' not in page.content.decode()
+
+    answer = stranger.press(page, address_of(payment), retry="same")
+
+    assert (answer.status_code, answer["Location"]) == (303, address_of(payment))
+
+
+def test_giving_up_a_payment_while_the_ledger_cannot_be_written_is_503(
+    declined: tuple[Shopper, Payment, str], snipcart: StandIn
+) -> None:
+    shopper, payment, _ = declined
+    page = shopper.look(payment)
+
+    with full_disk("UPDATE"), full_disk("INSERT"):
+        answer = shopper.press(page, address_of(payment), give_up="1")
+
+    assert (answer.status_code, snipcart.confirmations) == (503, [])
+
+
+def test_a_form_for_a_payment_that_is_unknown_is_410(declined: tuple[Shopper, Payment, str]) -> None:
+    shopper, payment, _ = declined
+    path = reverse("snipcart_checkout:payment", args=[NOBODY])
+
+    assert shopper.press(shopper.look(payment), path, retry="same").status_code == 410
+
+
+def test_the_page_of_a_declined_payment_does_not_move_on(declined: tuple[Shopper, Payment, str]) -> None:
+    shopper, payment, _ = declined
+
+    assert "Refresh" not in shopper.look(payment)
+
+
+def test_the_page_of_a_paid_payment_moves_on_to_the_shop_once_and_then_stays(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    shopper, payment = Shopper(), pay(snipcart)
+    first, second = shopper.look(payment), shopper.look(payment)
+
+    assert first["Refresh"] == f"0; url={payment.order_url}"
+    assert "Refresh" not in second
+
+
+def test_a_method_that_is_configured_no_more_is_not_named_on_the_page(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    payment = pay(snipcart)
+    checkout_settings.method("acme_wallet", like="acme_card")
+    checkout_settings.set("STORES.live.METHODS", {"acme_wallet": {"BACKEND": "x.Y", "NAME": "Wallet"}})
+
+    shown = Shopper().look(payment).context["payment"]
+
+    assert (shown.method, shown.processed_by) == ("", "")
+
+
+def test_the_page_of_a_payment_offers_its_languages_and_knows_the_way_back(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = pay(snipcart)
+
+    page = Shopper().look(payment)
+
+    assert page.context["back_url"] == payment.cart_url != ""
+    assert {choice.code for choice in page.context["languages"].choices} >= {"en", "fr"}
+
+
+@pytest.mark.parametrize("view", ["payment", "payment_return"])
+def test_a_head_is_answered_like_a_get(snipcart: StandIn, provider: Provider, view: str) -> None:
+    payment = begin(snipcart, provider)
+    client = Client()
+
+    assert (
+        client.head(address_of(payment, view)).status_code
+        == client.get(address_of(payment, view)).status_code
+    )

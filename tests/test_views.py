@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from snipcart_checkout.models import Payment
+from snipcart_checkout.presentation.problems import Problem, present_problem
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import Provider
 from tests.support.ledger import full_disk, provider
@@ -207,6 +208,31 @@ def test_an_order_that_cannot_be_paid_exactly_is_not_shown_for_payment(
 
     assert page.status_code == 503
     assert "<form" not in page.content.decode()
+
+
+def test_a_page_says_whether_the_order_or_the_answer_of_snipcart_is_what_is_wrong(
+    client: Client, snipcart: StandIn
+) -> None:
+    document = json.loads((PAYLOADS / "session-every-field-seen.json").read_text())
+    document["invoice"]["amount"] = 10.005
+    unpayable = to_text(get_page(client, snipcart.session(document=document)))
+    snipcart.fail("payment-session", "not-json")
+    unreadable = to_text(get_page(client, snipcart.session()))
+    snipcart.fail("payment-session", 503)
+    unreachable = to_text(get_page(client, snipcart.session()))
+
+    for problem, text in (
+        (Problem.UNPAYABLE, unpayable),
+        (Problem.BAD_ANSWER, unreadable),
+        (Problem.UNAVAILABLE, unreachable),
+    ):
+        assert present_problem(problem).text in text
+
+
+def test_a_head_is_answered_like_a_get(client: Client, snipcart: StandIn) -> None:
+    session = snipcart.session()
+
+    assert client.head(METHOD_PAGE, {"publicToken": session.public_token}).status_code == 200
 
 
 def test_a_page_passes_on_when_snipcart_wants_to_be_asked_again(client: Client, snipcart: StandIn) -> None:

@@ -225,7 +225,7 @@ class CheckoutView(ShopperPage):
         with self.language.active():
             methods = present_methods(self.methods, self.store, method, self.link_query())
             invoice = present_invoice(self.session.invoice, self.language)
-        self.icon_sources = sorted({to_origin(url) for one in methods for url in one.icon_urls} - {""})
+        self.icon_sources = [to_origin(url) for one in methods for url in one.icon_urls]
         return {
             "session": self.session,
             "invoice": invoice,
@@ -238,8 +238,6 @@ class CheckoutView(ShopperPage):
             "public_token": self.public_token,
             "shown": services.hash_order(self.session),
             "languages": present_languages(self.language, {"publicToken": self.public_token}),
-            "notice": "",
-            "decline": "",
         }
 
     def link_query(self) -> dict[str, str]:
