@@ -24,7 +24,7 @@ from snipcart_checkout.models import Confirmation, Payment
 from snipcart_checkout.services import due_deliveries
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.settlement import settle
-from snipcart_checkout.signals import confirmation_unresolved
+from snipcart_checkout.signals import confirmation_unresolved, payment_needs_review
 from snipcart_checkout.testing import CheckoutSettings, StandIn, ask_for_refund
 from tests.support.backends import Provider
 from tests.support.ledger import before, pay, provider, story
@@ -353,13 +353,19 @@ def test_the_last_try_is_at_72_hours(snipcart: StandIn, provider: Provider) -> N
 
 
 def test_after_72_hours_it_is_left_to_a_person_with_an_alert(
-    snipcart: StandIn, provider: Provider, alerts: Any, unresolved: list[Payment]
+    snipcart: StandIn,
+    provider: Provider,
+    alerts: Any,
+    unresolved: list[Payment],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     snipcart.fail("payment", 500, times=None)
     payment = pay(snipcart)
     aged(payment, timedelta(hours=72))
+    caplog.clear()
 
     assert try_again(payment).status == _Status.REVIEW
+    assert "next attempt" not in caplog.text
     assert Payment.objects.get().state == Payment.State.PAID
     assert unresolved == [payment]
     assert [alert for alert in alerts() if str(payment.reference) in alert]
@@ -717,10 +723,10 @@ def test_a_way_on_that_is_not_a_link_to_the_shop_is_not_shown(
 # Order
 
 
-def pending(snipcart: StandIn, provider: Provider, *faults: str | int) -> Payment:
+def pending(snipcart: StandIn, provider: Provider, *faults: str | int, **session: Any) -> Payment:
     """A pending payment of which Snipcart has not heard, because of the faults."""
     provider.script(charge="pending")
-    return undelivered(snipcart, *faults)
+    return undelivered(snipcart, *faults, **session)
 
 
 @pytest.mark.parametrize("lookup, final", [("paid", "processed"), ("declined", "failed")])
@@ -1227,11 +1233,22 @@ def test_an_order_that_is_withheld_stands_in_the_history_with_its_reason(
     snipcart.fail("payment", 503)
     payment = pay(snipcart, session=session)
     assert Payment.objects.get().order_check == Payment.OrderCheck.SAME
+    Payment.objects.update(resolved_at=timezone.now(), reported_at=timezone.now())
     snipcart.change(session, amount="99.00")
+    heard: list[tuple[str, str]] = []
 
-    withheld = try_again(payment)
+    def listen(payment: Payment, reason: str, **_arguments: Any) -> None:
+        heard.append((payment.state, reason))
 
-    assert Payment.objects.get().order_check == Payment.OrderCheck.NONE
+    payment_needs_review.connect(listen)
+    try:
+        withheld = try_again(payment)
+    finally:
+        payment_needs_review.disconnect(listen)
+
+    payment.refresh_from_db()
+    assert (payment.order_check, payment.resolved_at) == (Payment.OrderCheck.NONE, None)
+    assert heard == [("review", "order_changed")]
 
     assert (withheld.status, withheld.lease_until) == (_Status.REVIEW, None)
     assert withheld.alerted_at == withheld.finished_at == withheld.due_at
@@ -1303,6 +1320,47 @@ def test_the_token_stays_while_the_order_may_have_to_be_compared_again(
 
     payment.refresh_from_db()
     assert payment.public_token == ""
+
+
+def test_an_order_is_withheld_also_where_its_payment_changes_meanwhile(
+    snipcart: StandIn, provider: Provider, alerts: Callable[[], list[str]]
+) -> None:
+    session = snipcart.session()
+    payment = undelivered(snipcart, 429, session=session)
+    snipcart.change(session, amount="99.00")
+    changes_payment = r"UPDATE .snipcart_checkout_payment. SET .state."
+
+    with before(changes_payment, lambda: Payment.objects.update(version=F("version") + 1)):
+        deliver_session(payment.session_key, at_once=True)
+
+    payment.refresh_from_db()
+    assert (payment.state, latest(payment).status) == (Payment.State.REVIEW, _Status.REVIEW)
+    assert story(payment).count("confirmation_withheld") == len(alerts()) == 1
+
+
+def test_the_failure_follows_at_once_when_a_payment_is_declined_while_its_order_is_compared(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    payment = pending(snipcart, provider, 429, session=session)
+    snipcart.change(session, amount="99.00")
+    failure = {
+        "paymentSessionId": session.id,
+        "state": "failed",
+        "transactionId": "tr-1",
+        "error": {"code": "card_declined", "message": "Declined"},
+    }
+
+    def decline() -> None:
+        Payment.objects.filter(pk=payment.pk).update(state="declined")
+        payment.confirmations.create(
+            session_key=payment.session_key, outcome="failed", body=json.dumps(failure)
+        )
+
+    with before(r"UPDATE .snipcart_checkout_confirmation. SET .status. = ", decline):
+        assert deliver_session(payment.session_key, at_once=True).delivered == 1
+
+    assert [body["state"] for body in session.confirmations] == ["failed"]
 
 
 def test_what_is_declined_while_its_order_is_compared_is_superseded_and_nothing_else_is(

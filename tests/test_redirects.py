@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Payment
 from snipcart_checkout.testing import StandIn, StandInSession
 from tests.support.backends import Provider
-from tests.support.ledger import pay, provider
+from tests.support.ledger import full_disk, pay, provider
 from tests.support.ledger_invariants import let_time_pass
 from tests.support.shopper import Shopper, address_of, words_of
 from tests.support.undelivered import full_cap
@@ -176,6 +177,56 @@ def test_who_looks_ahead_changes_nothing_and_is_not_forwarded(
     assert not is_forwarded(page)
     assert (Payment.objects.values().get(), len(snipcart.calls)) == (before, asked)
     assert provider.calls == [f"charge {payment.reference}"]
+
+
+def test_a_payment_of_an_order_that_changed_is_not_forwarded_to_although_that_cannot_be_stored(
+    shopper: Shopper,
+    snipcart: StandIn,
+    session: StandInSession,
+    payment: Payment,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    snipcart.change(session, amount="1001.00")
+
+    table, column = map(connection.ops.quote_name, ("snipcart_checkout_payment", "redirect_ended"))
+    with full_disk(f"UPDATE {table} SET {column}"):
+        page = shopper.look(payment)
+
+    assert (page.status_code, is_forwarded(page)) == (200, False)
+    assert f"payment {payment.reference}: its outcome was not stored: OperationalError" in caplog.text
+
+
+def test_an_outdated_payment_that_cannot_be_ended_now_does_not_fail_the_page_of_the_new_order(
+    snipcart: StandIn, session: StandInSession, payment: Payment, caplog: pytest.LogCaptureFixture
+) -> None:
+    snipcart.change(session, amount="1001.00")
+    changed = services.get_payment_session(session.public_token, "live")
+
+    with full_disk("UPDATE"):
+        services.end_outdated_redirect(payment, changed)
+
+    assert f"payment {payment.reference}: its outcome was not stored: OperationalError" in caplog.text
+
+
+@pytest.mark.parametrize("charge", ["redirect", "pending"])
+def test_what_is_ended_once_is_not_said_to_have_been_open_again(
+    snipcart: StandIn,
+    session: StandInSession,
+    provider: Provider,
+    caplog: pytest.LogCaptureFixture,
+    charge: str,
+) -> None:
+    provider.script(charge=charge)
+    payment = pay(snipcart, session=session)
+    snipcart.change(session, amount="1001.00")
+    changed = services.get_payment_session(session.public_token, "live")
+
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            services.end_outdated_redirect(payment, changed)
+
+    said = caplog.text.count(f"payment {payment.reference}: the order was changed while it was open")
+    assert said == (charge == "redirect")
 
 
 def test_a_page_that_shows_an_open_redirect_looks_nothing_up(

@@ -442,6 +442,22 @@ def test_the_page_looks_an_unknown_payment_up_five_seconds_after_the_provider_wa
     assert fresh(payment).state == state
 
 
+def test_the_page_of_a_payment_whose_return_was_not_answered_looks_it_up(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    shopper = Shopper()
+    payment = begin(snipcart, provider)
+    provider.script(lookup="raise")
+    shopper.come_back(payment)
+    provider.script()
+    provider.complete(payment.reference)
+    let_time_pass(timedelta(seconds=6))
+
+    page = shopper.look(payment)
+
+    assert "We have received your payment" in words_of(page)
+
+
 def test_the_page_of_a_review_without_a_capture_claims_no_money_either_way(
     snipcart: StandIn, provider: Provider
 ) -> None:

@@ -84,7 +84,7 @@ def refresh_payment(payment: Payment) -> None:
 
     Not immediately: right after a lost answer the provider would probably fail again.
     """
-    watched = payment.redirect_ended and payment.state == _State.PENDING and payment.redirect_url
+    watched = payment.redirect_ended and payment.redirect_url
     last_lookup = max(filter(None, (payment.claimed_at, payment.looked_up_at)))
     if not (watched or payment.state == _State.UNKNOWN) or last_lookup > timezone.now() - _WATCHED_FROM:
         return
@@ -104,7 +104,7 @@ def has_open_redirect(payment: Payment) -> bool:
 def end_outdated_redirect(payment: Payment, session: PaymentSession) -> None:
     """End, at the provider, a payment whose order is not the one of the session any more; never raises."""
     try:
-        if has_open_redirect(payment) and hash_order(session) != payment.order_hash:
+        if hash_order(session) != payment.order_hash:
             _end_outdated(payment)
     except Exception as error:
         log_unfinished(payment, error)
@@ -116,22 +116,21 @@ def check_redirect(payment: Payment) -> bool | None:
     None where that cannot be said now, and where somebody asked a moment ago. A payment of another order is ended at the
     provider, and the shopper must not be forwarded to it.
     """
+    is_same: bool | None = None
     try:
-        if not _take_turn(payment, "compared_at"):
-            return None
-        verdict = compare_order(payment).verdict
-        if verdict in {OrderVerdict.CHANGED, OrderVerdict.GONE}:
-            _end_outdated(payment)
-            return False
-        return True if verdict is OrderVerdict.SAME else None
+        if _take_turn(payment, "compared_at"):
+            verdict = compare_order(payment).verdict
+            is_same = None if verdict is OrderVerdict.UNREAD else verdict is OrderVerdict.SAME
+            if is_same is False:
+                _end_outdated(payment)
     except Exception as error:
         log_unfinished(payment, error)
-        return None
+    return is_same
 
 
 def _end_outdated(payment: Payment) -> None:
-    log(logging.INFO, "payment %s: the order was changed while it was open", payment.reference)
     if _end_redirect(payment):
+        log(logging.INFO, "payment %s: the order was changed while it was open", payment.reference)
         # This happens once, so it need not wait for its turn.
         _look_up(payment, actor=SHOPPER, shopper_returned=True, is_void=True, has_turn=True)
 
