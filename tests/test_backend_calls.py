@@ -11,6 +11,7 @@ import pytest
 
 from snipcart_checkout import services
 from snipcart_checkout.backends.base import Charge, RefundRequest
+from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.services.backend_calls import can_look_up
 from snipcart_checkout.testing import CheckoutSettings, StandIn
@@ -130,6 +131,32 @@ def test_a_look_up_is_told_whether_the_shopper_has_come_back(
     who(pay(snipcart))
 
     assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(returned, False)]
+
+
+def test_a_look_up_upon_a_message_is_told_neither_that_the_shopper_is_back_nor_that_it_is_void(
+    snipcart: StandIn, provider: Provider, heard: Heard
+) -> None:
+    provider.script(charge="redirect")
+    payment = pay(snipcart)
+    store = get_settings().stores["live"]
+    headers, body = provider.notification(payment.reference)
+
+    assert services.handle_notification(store, store.methods["acme_card"], headers, body)
+
+    assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(False, False)]
+
+
+def test_a_look_up_that_ends_an_outdated_payment_is_told_that_it_is_void_and_its_shopper_here(
+    snipcart: StandIn, provider: Provider, heard: Heard
+) -> None:
+    session = snipcart.session()
+    provider.script(charge="redirect")
+    payment = pay(snipcart, session=session)
+    snipcart.change(session, amount="99.00")
+
+    assert services.check_redirect(payment) is False
+
+    assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(True, True)]
 
 
 def test_the_page_of_a_shopper_who_came_back_without_an_answer_asks_again_and_says_so(

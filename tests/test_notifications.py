@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from django.test import Client
 from django.utils import timezone
 
 from snipcart_checkout import services
-from snipcart_checkout.models import Payment
+from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.signals import payment_needs_review
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import NOTIFICATION_KEY, Provider
-from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider
+from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider, unknown_refund
 
 __all__ = ["provider"]
 
@@ -263,6 +264,26 @@ def test_a_notification_that_comes_too_soon_is_to_be_sent_again(
 
     assert statuses == [204, 503, 204]
     assert provider.calls.count(f"lookup {payment.reference}") == 2
+
+
+def test_a_message_about_a_refund_that_comes_too_soon_is_to_be_sent_again(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
+    payment = pay(snipcart)
+    refund, other = unknown_refund(provider, payment), unknown_refund(provider, payment, 300)
+    provider.script(refund_lookup="nonsense")
+    before = Refund.objects.filter(pk=other.pk).values().get()
+
+    assert [notify(provider, refund.pk).status_code for _ in range(2)] == [503, 503]
+    assert provider.calls.count(f"lookup_refund {refund.pk}") == 1
+
+    assert Refund.objects.filter(pk=other.pk).values().get() == before
+    Refund.objects.update(looked_up_at=timezone.now() - timedelta(seconds=3))
+    provider.script()
+    assert notify(provider, refund.pk).status_code == 204
+    assert notify(provider, refund.pk).status_code == 503
+    assert provider.calls.count(f"lookup_refund {refund.pk}") == 2
 
 
 # A dispute.

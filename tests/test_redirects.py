@@ -229,6 +229,36 @@ def test_what_is_ended_once_is_not_said_to_have_been_open_again(
     assert said == (charge == "redirect")
 
 
+def test_a_redirect_is_open_until_its_shopper_is_back_or_its_order_is_another(
+    shopper: Shopper, snipcart: StandIn, session: StandInSession, payment: Payment, provider: Provider
+) -> None:
+    provider.script(charge="pending", lookup="raise")
+    transfer = pay(snipcart)
+    returned, outdated = Payment.objects.get(pk=payment.pk), Payment.objects.get(pk=payment.pk)
+    snipcart.change(session, amount="1001.00")
+
+    assert services.has_open_redirect(payment)
+    assert not services.has_open_redirect(transfer)
+    assert services.check_redirect(outdated) is False
+    assert not services.has_open_redirect(outdated)
+    Payment.objects.update(redirect_ended=False)
+    services.handle_return(returned)
+    assert not services.has_open_redirect(returned)
+
+
+def test_who_ends_an_outdated_payment_that_another_process_has_ended_asks_nobody(
+    snipcart: StandIn, session: StandInSession, payment: Payment, provider: Provider
+) -> None:
+    payments = [Payment.objects.get(pk=payment.pk) for _ in range(2)]
+    snipcart.change(session, amount="1001.00")
+    changed = services.get_payment_session(session.public_token, "live")
+
+    for one in payments:
+        services.end_outdated_redirect(one, changed)
+
+    assert provider.calls.count(f"lookup {payment.reference}") == 1
+
+
 def test_a_page_that_shows_an_open_redirect_looks_nothing_up(
     shopper: Shopper, payment: Payment, provider: Provider
 ) -> None:
