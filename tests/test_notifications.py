@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,10 +15,11 @@ from django.test import Client
 from django.utils import timezone
 
 from snipcart_checkout import services
+from snipcart_checkout.backends.base import Notification
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.signals import payment_needs_review
 from snipcart_checkout.testing import CheckoutSettings, StandIn
-from tests.support.backends import NOTIFICATION_KEY, Provider
+from tests.support.backends import NOTIFICATION_KEY, Provider, ScriptedBackend
 from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider, unknown_refund
 
 __all__ = ["provider"]
@@ -149,6 +151,22 @@ def test_what_cannot_be_verified_or_read_is_400(
 
     assert answer.status_code == 400
     assert answer.json()["error"]
+    assert provider.calls == []
+
+
+class NamesNoReference(ScriptedBackend):
+    """Takes whatever the provider says for our reference."""
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        return Notification(body.decode())  # type: ignore[arg-type]
+
+
+def test_a_message_of_which_the_backend_makes_no_reference_is_400(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings.method("acme_card", BACKEND=f"{__name__}.NamesNoReference")
+
+    assert post(b"tr-1").status_code == 400
     assert provider.calls == []
 
 
@@ -301,7 +319,9 @@ def test_a_dispute_opens_the_case_of_its_payment_once(
     headers, body = provider.notification(payment.reference, dispute=True)
 
     try:
-        answers = [post(body, headers=headers).status_code for _ in range(2)]
+        answers = [post(body, headers=headers).status_code]
+        assert heard == [(payment, "disputed")]
+        answers.append(post(body, headers=headers).status_code)
     finally:
         payment_needs_review.disconnect(dispatch_uid="disputes")
 
