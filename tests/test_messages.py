@@ -204,6 +204,10 @@ class TestSession:
     def test_the_way_back_is_left_as_it_came(self) -> None:
         assert session(paymentAuthorizationRedirectUrl=" #/cart\x00").return_url == " #/cart\x00"
 
+    def test_a_way_back_that_is_too_long_is_cut_where_it_is_still_too_long(self) -> None:
+        for length, kept in ((4096, 4096), (4097, 4097), (5000, 4097)):
+            assert len(session(paymentAuthorizationRedirectUrl="x" * length).return_url) == kept
+
     def test_no_way_back_is_an_empty_one(self) -> None:
         assert session(paymentAuthorizationRedirectUrl=None).return_url == ""
 
@@ -409,6 +413,24 @@ class TestItem:
         line = Item.from_json(read_json(f'{{"unitPrice": "{number}"}}'.encode()))
         assert line.unit_price == Decimal(number.strip())
 
+    def test_a_number_as_text_has_forty_characters_at_most(self) -> None:
+        assert item(unitPrice="20".rjust(40)).unit_price == 20
+        assert item(unitPrice="20".rjust(41)).unit_price is None
+
+    @pytest.mark.parametrize(
+        "number, kept",
+        [
+            ("0.123456789", "0.123456789"),
+            ("0.1234567891", "0.123456789"),
+            ("-1.2345678912", "-1.234567891"),
+            ("1.12345678951", "1.123456790"),
+            ("1e15", "1000000000000000"),
+            ("9.5e15", "9500000000000000"),
+        ],
+    )
+    def test_a_number_keeps_nine_decimals(self, number: str, kept: str) -> None:
+        assert Item.from_json(read_json(f'{{"unitPrice": {number}}}'.encode())).unit_price == Decimal(kept)
+
     @pytest.mark.parametrize(
         "number", ["1e-999", "-1e-2000000", "5.551115123125783e-17", "0e-999999", "0." + "0" * 9999 + "1"]
     )
@@ -524,6 +546,11 @@ class TestReadJson:
     def test_numbers_are_exact(self) -> None:
         assert read_json(b"[1, 0.1, 1e2]") == [1, Decimal("0.1"), Decimal("1E+2")]
 
+    def test_thirty_two_levels_are_as_deep_as_it_may_be(self) -> None:
+        assert read_json(b"[" * 32 + b"]" * 32)
+        with pytest.raises(BadAnswer):
+            read_json(b"[" * 33 + b"]" * 33)
+
     def test_a_byte_order_mark_is_no_obstacle(self) -> None:
         assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
@@ -580,6 +607,10 @@ class TestCleanText:
     )
     def test_nothing_that_disturbs_a_page_a_log_or_a_database_is_left(self, text: str, expected: str) -> None:
         assert clean_text(text) == expected
+
+    def test_a_text_has_five_hundred_characters_at_most(self) -> None:
+        assert clean_text("x" * 500) == "x" * 500
+        assert clean_text("x" * 501) == "x" * 499 + "…"
 
     def test_a_long_text_ends_in_an_ellipsis(self) -> None:
         assert clean_text("x" * 11, 10) == "x" * 9 + "…"
