@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 import pytest
 from babel.core import get_global
@@ -100,7 +100,13 @@ class TestMinorUnits:
 
     @pytest.mark.parametrize(
         "amount, payable",
-        [("12.34000001", True), ("12.340000011", False), ("12.33999999", True), ("12.339999989", False)],
+        [
+            ("12.34000001", True),
+            ("12.340000011", False),
+            ("12.34000001" + 25 * "0" + "1", False),
+            ("12.33999999", True),
+            ("12.339999989", False),
+        ],
     )
     def test_noise_ends_at_a_millionth_of_the_minor_unit(self, amount: str, payable: bool) -> None:
         if payable:
@@ -147,6 +153,20 @@ class TestMinorUnits:
         with pytest.raises(UnpayableAmount):
             to_minor_units(amount, "EUR")
 
+    @pytest.mark.parametrize(
+        "amount, expected",
+        [("99999999999.99", MAX_MINOR_UNITS), ("0.29999999999999998", 30)],
+    )
+    def test_a_site_that_computes_with_few_digits_and_rounds_down_reads_the_same_amounts(
+        self, amount: str, expected: int
+    ) -> None:
+        with localcontext(prec=1, rounding=ROUND_DOWN):
+            assert to_minor_units(Decimal(amount), "EUR") == expected
+
+    def test_a_site_that_computes_with_few_digits_lets_no_more_noise_through(self) -> None:
+        with localcontext(prec=1, rounding=ROUND_DOWN), pytest.raises(UnpayableAmount):
+            to_minor_units(Decimal("12.340000014"), "EUR")
+
     def test_an_unknown_currency_is_refused(self) -> None:
         with pytest.raises(UnpayableAmount):
             to_minor_units(12, "XXX")
@@ -172,6 +192,10 @@ class TestAmountOf:
         self, units: int, currency: str, expected: str
     ) -> None:
         assert str(to_amount(units, currency)) == expected
+
+    def test_a_site_that_computes_with_few_digits_gets_the_whole_amount(self) -> None:
+        with localcontext(prec=1, rounding=ROUND_DOWN):
+            assert str(to_amount(MAX_MINOR_UNITS, "EUR")) == "99999999999.99"
 
     @given(st.integers(1, MAX_MINOR_UNITS), st.sampled_from(sorted(DECIMALS)))
     def test_minor_units_survive_the_way_there_and_back(self, units: int, currency: str) -> None:

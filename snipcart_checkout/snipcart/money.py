@@ -29,7 +29,7 @@ _DECIMALS: Final[dict[str, int]] = {
 # Snipcart's amounts pass through binary floats; noise this small is not a fraction of a cent.
 _NOISE: Final = Decimal("0.000001")
 # Wide enough that every amount up to MAX_MINOR_UNITS and any float noise on it is handled exactly.
-_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_EXACT: Final = Context(prec=60)
 
 
 class UnpayableAmount(ValueError):
@@ -62,21 +62,21 @@ def to_minor_units(amount: object, currency: str) -> int:
     if isinstance(amount, bool) or not isinstance(amount, (int, Decimal)):
         raise UnpayableAmount("the amount is not a number")
     value = Decimal(amount)
-    if not value.is_finite() or value <= 0:
-        raise UnpayableAmount("the amount is not positive")
+    if not value.is_finite():
+        raise UnpayableAmount("the amount is not a number")
     places = get_decimals(currency)
     if value.adjusted() + places > 13:
         raise UnpayableAmount("the amount is too large")
     scaled = value.scaleb(places, _EXACT)
     whole = scaled.to_integral_value(ROUND_HALF_EVEN)
-    if abs(_EXACT.subtract(scaled, whole)) > _NOISE:
+    if _EXACT.subtract(scaled, whole).copy_abs() > _NOISE:
         raise UnpayableAmount("the amount has more decimals than its currency")
     return _within_limits(int(whole))
 
 
 def _within_limits(units: int) -> int:
     if not 0 < units <= MAX_MINOR_UNITS:
-        raise UnpayableAmount("the amount is zero or too large")
+        raise UnpayableAmount("the amount is not positive, or too large")
     return units
 
 
