@@ -44,7 +44,7 @@ MERCHANTS_FILES = (
     "templates/admin/*",
     "templates/snipcart_gallery/*",
     "testing/*",
-    "views/refusals.py",
+    "views/webhook_refusals.py",
 )
 # Functions whose strings a merchant or a developer reads: what the doctor finds at a provider, why a refund was not made.
 MERCHANTS_DEFINITIONS = {"_refund_message", "ping"}

@@ -100,7 +100,7 @@ SERVICE_FLOORS = (
     ("alerts", "confirmations", "decisions", "delivery_schedule", "probes", "refunds"),
     ("delivery", "diagnosis", "refund_requests"),
     ("due_deliveries", "outcomes"),
-    ("payments", "settlement", "staff"),
+    ("giving_up", "payments", "settlement", "staff"),
     ("lookups",),
 )
 MOST_ENTRIES = 16

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from snipcart_checkout import signals
 from snipcart_checkout.contrib.health import Ledger
 from snipcart_checkout.contrib.mail.apps import MailConfig
-from snipcart_checkout.contrib.mail.receivers import mail_about_confirmation, mail_about_review
+from snipcart_checkout.contrib.mail.manager_mails import mail_about_confirmation, mail_about_review
 from snipcart_checkout.contrib.metrics import LedgerCollector
 from snipcart_checkout.models import Confirmation
 from snipcart_checkout.testing import StandIn

@@ -18,6 +18,7 @@ from snipcart_checkout.services.diagnosis import (
     diagnose,
     find_ledger_problem,
 )
+from snipcart_checkout.services.giving_up import give_up
 from snipcart_checkout.services.log import log
 from snipcart_checkout.services.lookups import (
     check_redirect,
@@ -42,7 +43,7 @@ from snipcart_checkout.services.open_cases import (
 )
 from snipcart_checkout.services.order_comparison import hash_order
 from snipcart_checkout.services.own_addresses import OwnAddress, list_addresses
-from snipcart_checkout.services.payments import Order, get_payment, give_up, pay
+from snipcart_checkout.services.payments import Order, get_payment, pay
 from snipcart_checkout.services.probes import PROBE_PARAMETER, SiteAnswer, answer_probe
 from snipcart_checkout.services.pruning import PruneReport, prune
 from snipcart_checkout.services.refund_links import get_payment_of_link

@@ -16,7 +16,6 @@ from snipcart_checkout.backends.http import provider_slot
 from snipcart_checkout.conf import Method, Store
 from snipcart_checkout.exceptions import TransactionOpen
 from snipcart_checkout.models import (
-    Confirmation,
     Event,
     Payment,
     cart_key,
@@ -29,12 +28,9 @@ from snipcart_checkout.services.attempts import (
     count_attempts_left_beside,
     get_last_declined,
     get_live_payment,
-    has_ended,
 )
 from snipcart_checkout.services.audit import SHOPPER, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import call_charge, describe_place
-from snipcart_checkout.services.confirmations import enqueue
-from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.log import log
 from snipcart_checkout.services.order_comparison import hash_order
 from snipcart_checkout.services.outcomes import record
@@ -228,35 +224,3 @@ def _resume(payment: Payment, order: Order) -> Payment:
     commit(work, recall=lambda: is_recorded(uid))
     payment.refresh_from_db()
     return payment
-
-
-def give_up(payment: Payment) -> Payment:
-    """Notify Snipcart that a declined payment failed, when the shopper goes back to the shop.
-
-    Does nothing when a later payment of the session is live, which is then returned. Snipcart is
-    notified once per session that it failed.
-    """
-    uid = uuid4()
-    try:
-        is_news = commit(lambda: _enqueue_failed(payment, uid), recall=lambda: is_recorded(uid))
-    except IntegrityError:
-        return get_live_payment(payment.session_key) or payment
-    if is_news:
-        deliver_session(payment.session_key, at_once=True)
-    payment.refresh_from_db()
-    return payment
-
-
-def _enqueue_failed(payment: Payment, uid: UUID) -> bool:
-    # While this transaction holds the live key, a new attempt of the session waits, so that its
-    # outcome is delivered later. The version changes, so that no other process decides from the old
-    # row.
-    declined = Payment.objects.filter(pk=payment.pk, state=_State.DECLINED, version=payment.version)
-    if not declined.update(live_key=payment.session_key):
-        return False
-    is_news = not has_ended(payment)
-    if is_news:
-        enqueue(payment, Confirmation.Outcome.FAILED, actor=SHOPPER)
-        record_event(payment, Event.Name.GAVE_UP, actor=SHOPPER, uid=uid)
-    declined.update(live_key=None, version=payment.version + 1)
-    return is_news

@@ -32,7 +32,7 @@ from snipcart_checkout.models import Payment
 from snipcart_checkout.snipcart import MethodsRequest, RefundCall, check_public_token, read_json
 from snipcart_checkout.snipcart.money import UnpayableAmount
 from snipcart_checkout.views.endpoints import RETRY_AFTER, Endpoint, NoLength, TooLarge, query_values
-from snipcart_checkout.views.refusals import Refusal
+from snipcart_checkout.views.webhook_refusals import Refusal
 
 
 class Webhook(Endpoint, ABC):

@@ -12,7 +12,7 @@ class MailConfig(AppConfig):
     label = "snipcart_checkout_mail"
 
     def ready(self) -> None:
-        from snipcart_checkout.contrib.mail.receivers import mail_about_confirmation, mail_about_review
+        from snipcart_checkout.contrib.mail.manager_mails import mail_about_confirmation, mail_about_review
 
         signals.payment_needs_review.connect(mail_about_review, dispatch_uid="snipcart_checkout_mail")
         signals.confirmation_unresolved.connect(
