@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +15,7 @@ from django.utils import timezone
 from snipcart_checkout import services
 from snipcart_checkout.models import Payment
 from snipcart_checkout.testing import CheckoutSettings, StandIn
+from snipcart_checkout.views.cookies import remember_order
 from tests.support.backends import Provider
 from tests.support.ledger import full_disk, let_two_seconds_pass, pay, provider
 from tests.support.ledger_invariants import let_time_pass
@@ -641,6 +643,46 @@ def test_the_page_of_a_paid_payment_moves_on_to_the_shop_once_and_then_stays(
 
     assert first["Refresh"] == f"0; url={payment.order_url}"
     assert "Refresh" not in second
+
+
+def test_the_cookies_of_a_payment_are_sent_to_its_own_page_only_and_no_script_reads_them(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    shopper, session = Shopper(), snipcart.session()
+    cookies = shopper.pay(session).cookies
+    payment = Payment.objects.get()
+    cookies.update(shopper.look(payment).cookies)
+
+    ours = {name: cookie for name, cookie in cookies.items() if name.startswith("snipcart_checkout_")}
+    assert set(ours) == {"snipcart_checkout_order", "snipcart_checkout_left"}
+    assert ours["snipcart_checkout_order"].value == session.public_token
+    for cookie in ours.values():
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Lax")
+        assert (cookie["path"], cookie["max-age"]) == (address_of(payment), 3600)
+
+
+def test_on_a_site_without_tls_the_cookies_of_a_payment_are_kept_too(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings, settings: Any
+) -> None:
+    settings.DEBUG = True
+    checkout_settings(PUBLIC_URL="http://127.0.0.1:8000")
+
+    cookies = Shopper().pay(snipcart.session()).cookies
+
+    assert not cookies["snipcart_checkout_order"]["secure"]
+
+
+@pytest.mark.parametrize("length, is_kept", [(3800, True), (3801, False)])
+def test_a_token_that_no_cookie_can_hold_is_not_put_into_one(
+    snipcart: StandIn, provider: Provider, length: int, is_kept: bool
+) -> None:
+    session = snipcart.session()
+    token = session.public_token
+    response = HttpResponse()
+
+    remember_order(response, pay(snipcart, session=session), token.ljust(length, "x"))
+
+    assert bool(response.cookies) is is_kept
 
 
 def test_a_method_that_is_configured_no_more_is_not_named_on_the_page(
