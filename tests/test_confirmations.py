@@ -534,6 +534,21 @@ def test_a_refusal_after_snipcart_could_not_be_reached_goes_to_review(
     assert try_again(payment).status == _Status.REVIEW
 
 
+def test_a_refusal_after_a_failure_could_not_be_sent_goes_to_review(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    provider.script(charge="declined")
+    payment = pay(snipcart)
+    snipcart.fail("payment", 429)
+    services.give_up(payment)
+    snipcart.stop()
+    assert try_again(payment).attempts == 2
+    snipcart.start()
+    snipcart.fail("payment", 400)
+
+    assert try_again(payment).status == _Status.REVIEW
+
+
 def test_a_refusal_after_every_key_was_refused_goes_to_review(snipcart: StandIn, provider: Provider) -> None:
     payment = undelivered(snipcart, 401, 403)
     snipcart.fail("payment", 400)
@@ -1417,6 +1432,8 @@ def test_what_became_of_a_confirmation_is_stored_with_its_moment(
     assert (delivered.finished_at is None, delivered.alerted_at) == (False, None)
     assert (refused.finished_at is None, refused.alerted_at is None) == (False, False)
     assert (delivered.lease_until, refused.lease_until, waiting.lease_until) == (None, None, None)
+    # The admin's list is sorted by one column.
+    assert (delivered.due_at, refused.due_at) == (delivered.finished_at, refused.finished_at)
     assert (refused.last_http_status, waiting.last_http_status) == (422, 503)
     assert (waiting.finished_at, waiting.alerted_at) == (None, None)
     assert f"payment {waiting.payment_id}: Snipcart was not notified that it is processed (answer 503)" in (
