@@ -94,7 +94,7 @@ def _take_lease(confirmation: Confirmation) -> bool:
     attempt = confirmation.attempts + 1
     pending = Confirmation.objects.pending().filter(pk=confirmation.pk)
     free = pending.filter(is_unleased(), attempts=confirmation.attempts)
-    ours = pending.filter(attempts=attempt, lease_until=until)
+    ours = pending.filter(lease_until=until)
     if not commit(
         lambda: free.update(attempts=attempt, lease_until=until), recall=lambda: ours.count() or None
     ):
