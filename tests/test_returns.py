@@ -13,7 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from snipcart_checkout import services
+from snipcart_checkout.backends.base import Charge
+from snipcart_checkout.backends.manual import ManualBackend
 from snipcart_checkout.models import Payment
+from snipcart_checkout.presentation.formats import format_date
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from snipcart_checkout.views.cookies import remember_order
 from tests.support.backends import Provider
@@ -643,6 +646,43 @@ def test_the_page_of_a_paid_payment_moves_on_to_the_shop_once_and_then_stays(
 
     assert first["Refresh"] == f"0; url={payment.order_url}"
     assert "Refresh" not in second
+
+
+class BrokenManualBackend(ManualBackend):
+    def payment_details(self, charge: Charge) -> Any:
+        raise ZeroDivisionError(charge)
+
+
+def test_the_page_of_a_transfer_says_where_to_pay_and_until_when(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    options = {"IBAN": "FR2730006000019876543210958", "EXPIRES_AFTER_DAYS": 9}
+    path = "snipcart_checkout.backends.manual.ManualBackend"
+    checkout_settings.method("acme_card", BACKEND=path, OPTIONS=options)
+    payment = pay(snipcart, language="en")
+
+    with_a_day = Shopper().look(payment).context["payment"].transfer
+    checkout_settings.method("acme_card", BACKEND=path, OPTIONS={**options, "EXPIRES_AFTER_DAYS": None})
+    without_one = Shopper().look(payment).context["payment"].transfer
+    Payment.objects.update(state=_State.DECLINED, live_key=None)
+    ended = Shopper().look(payment).context["payment"].transfer
+
+    assert "IBAN" in [detail.label for detail in with_a_day.details]
+    assert with_a_day.pay_by == format_date(payment.claimed_at + timedelta(days=9), "en")
+    assert (bool(without_one), without_one.pay_by) == (True, "")
+    assert not ended
+
+
+def test_a_backend_whose_details_fail_is_logged_and_the_page_is_shown_without_them(
+    snipcart: StandIn, checkout_settings: CheckoutSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkout_settings.method("acme_card", BACKEND="tests.test_returns.BrokenManualBackend", OPTIONS={})
+    payment = pay(snipcart)
+
+    page = Shopper().look(payment)
+
+    assert (page.status_code, bool(page.context["payment"].transfer)) == (200, False)
+    assert f"payment details of {payment.reference}: ZeroDivisionError" in caplog.messages
 
 
 def test_the_cookies_of_a_payment_are_sent_to_its_own_page_only_and_no_script_reads_them(
