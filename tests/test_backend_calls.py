@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from snipcart_checkout import services
 from snipcart_checkout.backends.base import Charge, RefundRequest
@@ -274,5 +276,38 @@ def test_in_debug_mode_the_log_has_the_traceback_without_its_words(
 
     traceback = next(message for message in caplog.messages if message.startswith("Traceback (most recent"))
     assert ", in charge\n" in traceback
-    assert traceback.endswith("\nRuntimeError")
+    assert re.fullmatch(r"Traceback .*:\n( +.*\n)+RuntimeError", traceback)
     assert "card 4242" not in caplog.text
+
+
+def test_the_log_says_which_rule_an_answer_broke_and_not_its_words(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.script(charge="nonsense")
+
+    payment = pay(snipcart)
+
+    (line,) = [record.message for record in caplog.records if "not usable" in record.message]
+    assert line == (
+        f"payment {payment.reference}: the answer of the backend of method acme_card is not usable: "
+        "charge returned a str, not Paid, Pending, Redirect or Declined"
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_the_database_closed_during_a_call_is_replaced(
+    snipcart: StandIn, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ScriptedBackend.charge
+    closed: list[Any] = []
+
+    def charge(self: ScriptedBackend, charge: Charge) -> Any:
+        closed.append(connection.connection)
+        connection.connection.close()
+        return real(self, charge)
+
+    monkeypatch.setattr(ScriptedBackend, "charge", charge)
+    # SQLite's connections are never closed by the database, so that Django does not look.
+    monkeypatch.setattr(connection, "is_usable", lambda: connection.connection not in closed)
+
+    assert pay(snipcart).state == _State.PAID

@@ -97,6 +97,25 @@ def test_an_id_that_cannot_be_stored_is_kept_in_other_letters(snipcart: StandIn,
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
+@pytest.mark.parametrize(
+    "column, letters, script",
+    [
+        ("transaction_id", 255, {"charge": "pending", "transaction_id": "取" * 200}),
+        ("provider_reference", 255, {"charge": "pending", "transaction_id": "取" * 200}),
+        ("decline_code", 100, {"charge": "declined", "code": "取" * 100}),
+        ("captured_currency", 3, {"currency": "取" * 3}),
+    ],
+)
+def test_what_is_longer_in_other_letters_is_cut_to_its_column(
+    snipcart: StandIn, provider: Provider, column: str, letters: int, script: dict[str, str]
+) -> None:
+    provider.script(**script)
+
+    pay(snipcart)
+
+    assert getattr(Payment.objects.get(), column) == ("\\u53d6" * 100)[:letters]
+
+
 def test_a_payment_that_is_looked_up_is_stored_without_the_words(
     snipcart: StandIn, provider: Provider
 ) -> None:
