@@ -408,7 +408,7 @@ class TestItem:
     def test_a_number_that_is_none_or_absurd_is_absent(self, number: str) -> None:
         assert Item.from_json(read_json(f'{{"unitPrice": {number}}}'.encode())).unit_price is None
 
-    @pytest.mark.parametrize("number", ["20", "-4.50", " 20.0 "])
+    @pytest.mark.parametrize("number", ["5", "20", "-4.50", " 20.0 "])
     def test_a_number_as_text_is_read(self, number: str) -> None:
         line = Item.from_json(read_json(f'{{"unitPrice": "{number}"}}'.encode()))
         assert line.unit_price == Decimal(number.strip())
