@@ -40,7 +40,7 @@ MERCHANTS_FILES = (
     "sandbox/*",
     "services/probes.py",
     "services/diagnosis.py",
-    "services/refund*.py",
+    "services/*refund*.py",
     "templates/admin/*",
     "templates/snipcart_gallery/*",
     "testing/*",

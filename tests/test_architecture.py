@@ -97,9 +97,9 @@ SERVICE_FLOORS = (
         "refund_links",
         "sessions",
     ),
-    ("alerts", "confirmations", "decisions", "delivery_schedule", "probes", "refunds"),
-    ("delivery", "diagnosis", "refund_requests"),
-    ("due_deliveries", "outcomes"),
+    ("alerts", "confirmations", "decisions", "delivery_schedule", "probes", "repeated_refunds"),
+    ("delivery", "diagnosis", "refunds"),
+    ("due_deliveries", "outcomes", "refund_requests"),
     ("giving_up", "payments", "settlement", "staff"),
     ("lookups",),
 )

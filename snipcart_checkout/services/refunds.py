@@ -5,7 +5,6 @@ may still fail.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -31,20 +30,22 @@ from snipcart_checkout.services.backend_calls import (
     to_text,
 )
 from snipcart_checkout.services.log import log
+from snipcart_checkout.services.repeated_refunds import (
+    UNANSWERED,
+    UNSETTLED,
+    answer_again,
+    find_earlier,
+    match,
+)
 from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.signals import payment_refunded
 
 _State = Refund.State
 _Decline = Refund.DeclineReason
-_REPEAT_WITHIN: Final = timedelta(minutes=10)
 _LEASE: Final = timedelta(minutes=5)
 _GIVE_UP_AFTER: Final = timedelta(hours=72)
 _PROVISIONAL_FOR: Final = timedelta(days=10)
-_PATIENCE: Final = 2.0  # seconds that a repeat waits for the answer to the first
-_POLL: Final = 0.1  # seconds
 _RESERVATIONS: Final = 20
-_REPEATED: Final = (_State.REQUESTED, _State.UNKNOWN)
-_UNSETTLED: Final = (*_REPEATED, _State.REVIEW)
 _WORDS: Final = {"provider_refund_id": 255, "decline_code": 100}
 _EVENTS: Final = {
     _State.REFUNDED: Event.Name.REFUND_REFUNDED,
@@ -64,25 +65,25 @@ def refund_payment(payment: Payment, units: int, *, actor: Actor) -> Refund:
     stored or sent). Must run outside any transaction.
     """
     refund = _refund(payment, units, actor)
-    if actor == SNIPCART and not _match(refund):
+    if actor == SNIPCART and not match(refund):
         raise RefundNotPossible(_("Staff took this refund back a moment ago; request it again."))
     return refund
 
 
 def _refund(payment: Payment, units: int, actor: Actor) -> Refund:
-    earlier = _find_earlier(payment, units, actor)
+    earlier = find_earlier(payment, units, actor)
     is_made = earlier is not None and earlier.state == _State.REFUNDED
     if actor == SNIPCART and payment.state != Payment.State.PAID and not is_made:
         # A payment in review may have been captured, but then staff decide about its money.
         raise RefundNotPossible(_("This payment is not paid, so nothing of it can be refunded."))
     if earlier is not None:
-        return _answer_again(earlier)
+        return answer_again(earlier)
     backend = _get_refunding_backend(payment, units)
     with provider_slot(payment.store, payment.method):
         refund, is_repeat = _reserve(payment, units, actor)
         if not is_repeat:
             return _call_backend(refund, backend, actor=actor)
-    return _answer_again(refund)
+    return answer_again(refund)
 
 
 def supports_refund(payment: Payment) -> bool:
@@ -110,7 +111,7 @@ def _reserve(payment: Payment, units: int, actor: Actor) -> tuple[Refund, bool]:
     """
     for _attempt in range(_RESERVATIONS):
         payment.refresh_from_db()
-        if earlier := _find_earlier(payment, units, actor):
+        if earlier := find_earlier(payment, units, actor):
             return earlier, True
         if not payment.captured_at:
             raise RefundNotPossible(_("No money was taken with this payment."))
@@ -123,41 +124,6 @@ def _reserve(payment: Payment, units: int, actor: Actor) -> tuple[Refund, bool]:
             refund.payment = payment
             return refund, False
     raise RefundUnknown(_("Too many refunds of this payment are requested at once; try again."))
-
-
-def _find_earlier(payment: Payment, units: int, actor: Actor) -> Refund | None:
-    """Return the earlier refund that a request repeats or matches; None without one."""
-    recent = timezone.now() - _REPEAT_WITHIN
-    unsettled = Q(state__in=_UNSETTLED)
-    # Counted from the answer: a repeat must not become a new refund because the provider was slow.
-    just_made = Q(state=_State.REFUNDED, updated_at__gt=recent)
-    of_amount = payment.refunds.filter(minor_units=units)
-    if repeated := of_amount.filter(unsettled | just_made).order_by("-created_at").first():
-        return repeated
-    if actor != SNIPCART:
-        return None
-    just_answered = Q(matched_at__gt=recent)
-    unanswered = Q(matched_at__isnull=True)
-    made = of_amount.filter(just_answered | unanswered, state=_State.REFUNDED)
-    # First the one that this request may be a repeat of, whatever the database thinks of NULL.
-    return made.order_by(F("matched_at").asc(nulls_last=True), "created_at").first()
-
-
-def _match(refund: Refund) -> bool:
-    """Record that Snipcart's request is answered with this refund, which staff may have requested first; False where
-    they undid it meanwhile.
-    """
-    is_undone = Q(is_by_hand=True, state=_State.DECLINED)
-    unanswered = Refund.objects.filter(~is_undone, pk=refund.pk, matched_at__isnull=True)
-
-    def work() -> bool:
-        if unanswered.update(matched_at=timezone.now()):
-            if refund.requested_by:
-                record_event(refund.payment, Event.Name.REFUND_MATCHED, actor=SNIPCART, refund=str(refund.pk))
-            return True
-        return Refund.objects.filter(pk=refund.pk, matched_at__isnull=False).exists()
-
-    return commit(work)
 
 
 def _try_reserve(payment: Payment, units: int, actor: Actor) -> Refund | None:
@@ -277,19 +243,6 @@ def undo_by_hand(refund: Refund, *, note: str, actor: Actor) -> bool:
     done = commit(work, recall=lambda: is_recorded(uid))
     refund.refresh_from_db()
     return done
-
-
-def _answer_again(refund: Refund) -> Refund:
-    """Answer a repeated request as the first one, after a short wait while that one is under way."""
-    deadline = time.monotonic() + _PATIENCE
-    while refund.state == _State.REQUESTED and time.monotonic() < deadline:
-        time.sleep(_POLL)
-        refund.refresh_from_db()
-    if refund.state == _State.REFUNDED:
-        return refund
-    if refund.state == _State.DECLINED:
-        raise RefundNotPossible(_("The provider declined the refund."))
-    raise RefundUnknown(_("It is not known yet whether this amount was refunded."))
 
 
 def _call_backend(refund: Refund, backend: PaymentBackend, *, actor: Actor) -> Refund:
@@ -421,7 +374,7 @@ def can_be_ended(refund: Refund) -> bool:
     """Return whether staff may decide the outcome of a refund: it is unknown, and no process is
     calling the provider.
     """
-    return refund.state in _UNSETTLED and is_lease_over(refund.lease_until)
+    return refund.state in UNSETTLED and is_lease_over(refund.lease_until)
 
 
 def record_refund_decision(refund: Refund, *, was_made: bool, note: str, actor: Actor) -> bool:
@@ -489,7 +442,7 @@ def _from_states(to: Refund.State, *, failed_later: bool) -> tuple[Refund.State,
     if failed_later:
         return (_State.REFUNDED,)
     # What staff have to decide stays theirs: an answer that says nothing does not take it back.
-    return _REPEATED if to == _State.UNKNOWN else _UNSETTLED
+    return UNANSWERED if to == _State.UNKNOWN else UNSETTLED
 
 
 def leave_unsettled_to_staff(payment: Payment) -> None:
@@ -497,7 +450,7 @@ def leave_unsettled_to_staff(payment: Payment) -> None:
 
     No machine repeats them then, whatever opens the case again.
     """
-    unsettled = Refund.objects.filter(payment_id=payment.pk, state__in=_REPEATED)
+    unsettled = Refund.objects.filter(payment_id=payment.pk, state__in=UNANSWERED)
     unsettled.update(state=_State.REVIEW, updated_at=timezone.now())
 
 
@@ -530,5 +483,5 @@ def free_session_of_refunded_case(payment: Payment) -> None:
     kept_nothing = Q(captured_at__isnull=True) | Q(refunded_minor_units__gte=F("captured_minor_units"))
     # With the row updated first, of two refunds that end at once the second one sees the first.
     freed = closed.filter(kept_nothing).update(version=F("version") + 1)
-    if freed and not Refund.objects.filter(payment_id=payment.pk, state__in=_UNSETTLED).exists():
+    if freed and not Refund.objects.filter(payment_id=payment.pk, state__in=UNSETTLED).exists():
         Payment.objects.filter(pk=payment.pk).update(live_key=None)
