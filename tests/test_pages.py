@@ -419,6 +419,24 @@ def test_no_template_of_ours_looks_up_a_name_in_vain(
     assert unknown == []
 
 
+def test_a_merchants_template_may_ask_for_every_name_on_every_page(
+    client: Client, snipcart: StandIn, theme: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = (
+        "session invoice store method methods form back_url payment public_token shown languages notice decline problem "
+        "reference language brand styles scripts"
+    ).split()
+    asked = "".join(f"{{% if {name} %}}{{% endif %}}" for name in names)
+    (theme / "base.html").write_text(
+        f"{asked}[{{{{ notice }}}}{{{{ decline }}}}]{{% block content %}}{{% endblock %}}"
+    )
+    caplog.set_level(logging.DEBUG, "django.template")
+
+    for page in every_page(client, snipcart):
+        assert "[]" in to_text(page)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     "name", ["session", "invoice", "store", "method", "methods", "form", "back_url", "payment"]
 )

@@ -41,22 +41,29 @@ _BARE_PAGE: Final = (
 )
 
 
-# A name that a template looks up in vain costs more than one that leads to nothing.
-_ABSENT: Final = dict.fromkeys(
-    (
-        "invoice",
-        "store",
-        "method",
-        "form",
-        "back_url",
-        "payment",
-        "languages",
-        "notice",
-        "decline",
-        "problem",
-        "reference",
-    )
-)
+# What a page has nothing to say of. A name that a template looks up in vain costs an exception, and Django writes the whole
+# context into its debug log, the token included: a merchant's own template may look up any of them on any page.
+_ABSENT: Final = {
+    **dict.fromkeys(
+        (
+            "session",
+            "invoice",
+            "store",
+            "method",
+            "methods",
+            "form",
+            "back_url",
+            "payment",
+            "public_token",
+            "shown",
+            "languages",
+            "problem",
+            "reference",
+        )
+    ),
+    "notice": "",
+    "decline": "",
+}
 
 
 class _CsrfCheck(CsrfViewMiddleware):
