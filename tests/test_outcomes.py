@@ -655,6 +655,7 @@ def test_a_declined_payment_that_turns_out_paid_is_paid_and_told(
 
     assert payment.state == _State.PAID
     assert payment.live_key
+    assert (payment.decline_code, payment.decline_message) == ("", "")
     assert told(snipcart) == ["processed"]
 
 
@@ -739,6 +740,16 @@ def test_another_capture_of_no_known_currency_is_stored_as_one_of_an_unknown_one
     assert payment.events.get(name="another_capture").data["currency"] == "unknown"
 
 
+def test_an_amount_of_another_capture_that_no_provider_takes_is_noted_in_40_letters(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = pay(snipcart)
+
+    record(payment, Paid("tr-2", Decimal("9" * 50), "EUR"), actor=PROVIDER)
+
+    assert payment.events.get(name="another_capture").data["amount"] == "9" * 39 + "…"
+
+
 def test_the_table_of_transitions_lets_nothing_leave_paid_but_to_a_person() -> None:
     assert TRANSITIONS[_State.PAID] == {_State.REVIEW}
 
@@ -797,6 +808,18 @@ def test_instructions_are_told_and_stored_line_by_line(snipcart: StandIn, provid
 
     assert payment.instructions == "IBAN FR76\n\nReference: 7"
     assert snipcart.confirmations[0]["instructions"] == payment.instructions
+
+
+@pytest.mark.parametrize("said, kept", [("", "Pay soon."), ("Thank you.", "Thank you.")])
+def test_instructions_are_kept_until_the_provider_gives_others(
+    snipcart: StandIn, provider: Provider, said: str, kept: str
+) -> None:
+    provider.script(charge="pending", instructions="Pay soon.")
+    payment = pay(snipcart)
+
+    record(payment, Paid("tr-1", payment.amount, payment.currency, said), actor=PROVIDER)
+
+    assert Payment.objects.get().instructions == kept
 
 
 def test_instructions_of_a_book_length_are_cut(snipcart: StandIn, provider: Provider) -> None:
