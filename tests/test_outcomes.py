@@ -515,6 +515,19 @@ def test_a_payment_that_the_provider_does_not_know_is_abandoned_and_frees_the_se
     assert told(snipcart) == []
 
 
+@pytest.mark.parametrize("kind, after", [("redirect", "abandoned"), ("nonsense", "unknown")])
+def test_a_charge_that_may_still_arrive_and_must_not_be_repeated_is_not_abandoned(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings, kind: str, after: str
+) -> None:
+    checkout_settings.method("acme_card", OPTIONS={"repeat_is_safe": False})
+    provider.script(charge=kind)
+    payment = pay(snipcart)
+
+    record(payment, NotFound(), actor=PROVIDER)
+
+    assert Payment.objects.get().state == after
+
+
 @pytest.mark.parametrize(
     "before, resolved_at, after",
     [

@@ -21,6 +21,7 @@ from django.utils import timezone
 from snipcart_checkout import services
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.services.alerts import report_new_cases
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Crashed, Provider
 from tests.support.ledger import (
@@ -615,6 +616,50 @@ def test_an_alert_about_many_payments_names_five_and_counts_the_others(
     assert of_them + rest == others
 
 
+def test_an_alert_names_no_payment_of_an_earlier_one(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    earlier = unknown(provider, snipcart)
+    provider.script(lookup="raise")
+    let_time_pass(timedelta(hours=2))
+    services.settle()
+    later = unknown(provider, snipcart)
+    provider.script(lookup="raise")
+    let_time_pass(timedelta(hours=2))
+    caplog.clear()
+
+    services.settle()
+
+    (alert,) = [record.message for record in caplog.records if "nobody could tell" in record.message]
+    assert alert.endswith(f": {later.pk}")
+    assert str(earlier.pk) not in alert
+
+
+def test_two_commands_at_once_alert_once(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown(provider, snipcart)
+    let_time_pass(timedelta(hours=2))
+
+    with before("SAVEPOINT", report_new_cases):
+        report_new_cases()
+
+    assert caplog.text.count("nobody could tell") == 1
+
+
+def test_a_reported_payment_with_a_case_that_takes_too_long_is_reported_again(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = refused_by_snipcart(snipcart)
+    refused_by_snipcart(snipcart)
+    assert services.settle().new_cases == 2
+    unknown_refund(provider, payment)
+    provider.script(refund="nonsense")
+    let_time_pass(timedelta(hours=2))
+
+    assert [services.settle().new_cases for _ in range(2)] == [1, 0]
+
+
 @pytest.mark.parametrize("state", Payment.State.values)
 def test_a_payment_that_waits_for_its_provider_for_an_hour_is_a_case(
     provider: Provider, snipcart: StandIn, state: str
@@ -660,14 +705,52 @@ def test_a_transfer_for_which_staff_have_to_wait_is_no_case(
     assert list(services.payments_unknown_too_long()) == ([payment] if is_case else [])
 
 
-def test_no_more_cases_are_named_than_were_asked_for(provider: Provider, snipcart: StandIn) -> None:
+def test_a_pending_payment_whose_backend_cannot_be_built_is_a_case(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    provider.script(charge="pending")
+    payment = pay(snipcart)
+    checkout_settings.method("acme_card", BACKEND="tests.support.backends.Missing")
+    let_time_pass(timedelta(hours=2))
+
+    assert list(services.payments_unknown_too_long()) == [payment]
+
+
+def test_no_more_cases_are_named_or_read_than_were_asked_for(
+    provider: Provider, snipcart: StandIn, django_assert_num_queries: Any
+) -> None:
     provider.script(amount="1.00")
     cases = {pay(snipcart).pk, pay(snipcart).pk}
 
-    (one,) = services.find_payments_needing_attention(1)
+    with django_assert_num_queries(1):
+        (one,) = services.find_payments_needing_attention(1)
 
     assert one in cases
     assert set(services.find_payments_needing_attention(2)) == cases
+
+
+def test_cases_that_were_reported_leave_room_for_the_others(provider: Provider, snipcart: StandIn) -> None:
+    provider.script(amount="1.00")
+    reported = pay(snipcart)
+    services.settle()
+    new = pay(snipcart)
+
+    assert services.find_payments_needing_attention(10, unreported=True) == [new.pk]
+    assert set(services.find_payments_needing_attention(10)) == {reported.pk, new.pk}
+
+
+@pytest.mark.parametrize("kind", ["confirmations_undelivered_too_long", "refunds_unknown_too_long"])
+def test_what_takes_too_long_is_no_case_once_its_payment_is_closed(
+    provider: Provider, snipcart: StandIn, kind: str
+) -> None:
+    snipcart.fail("payment", 500, times=None)
+    unknown_refund(provider, pay(snipcart))
+    let_time_pass(timedelta(hours=2))
+    assert getattr(services.count_open_cases(), kind) == 1
+
+    Payment.objects.update(resolved_at=timezone.now())
+
+    assert getattr(services.count_open_cases(), kind) == 0
 
 
 @pytest.mark.parametrize("kind", ["payments_in_review", "confirmations_in_review", "refunds_in_review"])
@@ -847,11 +930,28 @@ def test_work_that_nobody_does_is_missed_until_the_command_runs(
     let_time_pass(timedelta(minutes=14, seconds=30))
     assert services.get_settle_overdue_since() is None
     let_time_pass(timedelta(minutes=1))
-    assert services.get_settle_overdue_since() is not None
+    since = services.get_settle_overdue_since()
+    assert since
+    assert timedelta(minutes=15) < timezone.now() - since < timedelta(minutes=17)
 
     services.settle()
 
     assert services.get_settle_overdue_since() is None
+
+
+def test_the_command_is_missed_since_the_oldest_work_of_any_kind(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    unknown(provider, snipcart)
+    let_time_pass(timedelta(minutes=20))
+    snipcart.fail("payment", 500)
+    pay(snipcart)
+    let_time_pass(timedelta(minutes=20))
+
+    since = services.get_settle_overdue_since()
+
+    assert since
+    assert timezone.now() - since >= timedelta(minutes=40)
 
 
 def test_work_that_is_done_without_success_is_not_missed(provider: Provider, snipcart: StandIn) -> None:
@@ -861,6 +961,9 @@ def test_work_that_is_done_without_success_is_not_missed(provider: Provider, sni
     services.settle()
     let_time_pass(timedelta(minutes=6))
     assert services.get_settle_overdue_since() is None
+
+    let_time_pass(timedelta(minutes=10))
+    assert services.get_settle_overdue_since()
 
 
 def test_a_refund_that_is_looked_up_without_success_is_not_missed(

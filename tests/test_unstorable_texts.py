@@ -6,6 +6,8 @@ On MariaDB the tables are made latin1, as an old server makes them; elsewhere th
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,8 +16,11 @@ import pytest
 from django.db import DataError, connection
 
 from snipcart_checkout import services
+from snipcart_checkout.backends.base import Paid
 from snipcart_checkout.exceptions import RefundNotPossible
 from snipcart_checkout.models import Confirmation, Payment, Refund
+from snipcart_checkout.services.audit import PROVIDER
+from snipcart_checkout.services.outcomes import record
 from snipcart_checkout.testing import StandIn
 from tests.support.backends import Provider
 from tests.support.ledger import pay, provider
@@ -54,6 +59,17 @@ def refuse(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
     except UnicodeEncodeError:
         raise DataError("the text does not fit the column") from None
     return execute(sql, params, many, context)
+
+
+def refuse_escapes(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+    """Refuse what PostgreSQL does not take for JSON in a database of Western European letters."""
+    if any(re.search(r"(?<!\\)\\u[0-9a-f]{4}", text) for text in map(to_json, params or ())):
+        raise DataError("unsupported Unicode escape sequence")
+    return execute(sql, params, many, context)
+
+
+def to_json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(getattr(value, "obj", None))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +130,18 @@ def test_what_is_longer_in_other_letters_is_cut_to_its_column(
     pay(snipcart)
 
     assert getattr(Payment.objects.get(), column) == ("\\u53d6" * 100)[:letters]
+
+
+def test_another_capture_is_noted_in_other_letters_as_long_as_an_id_may_be(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    payment = pay(snipcart)
+
+    with connection.execute_wrapper(refuse_escapes):
+        record(payment, Paid("取" * 200, payment.amount, payment.currency), actor=PROVIDER)
+
+    noted = payment.events.get(name="another_capture").data
+    assert noted["transaction"] == ("\\u53d6" * 100)[:255]
 
 
 def test_a_payment_that_is_looked_up_is_stored_without_the_words(

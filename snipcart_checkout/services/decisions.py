@@ -257,8 +257,7 @@ def resolve_clash(payment: Payment, decision: Decision) -> Decision:
     payment of the session.
     """
     key = decision.changes.get("transaction_key")
-    used = Payment.objects.filter(transaction_key=key).exclude(pk=payment.pk)
-    if key and used.exists():
+    if key and Payment.objects.filter(transaction_key=key).exists():
         clash: dict[str, Any] = {
             "transaction_key": None,
             "captured_at": None,
@@ -287,7 +286,7 @@ def _to_plain(name: str, value: Any) -> Any:
         return iri_to_uri(value)
     # What is ASCII stays as it is: an id that was cut or changed would be one that the provider does not know.
     limit = _ESCAPED.get(name)
-    return to_ascii(value, limit) if limit and value else value
+    return to_ascii(value, limit) if limit else value
 
 
 def _review(changes: Mapping[str, Any], reason: str) -> Decision:
