@@ -270,7 +270,7 @@ def test_what_was_captured_is_found_whatever_came_of_it_later() -> None:
 
 def test_without_a_capture_there_is_no_captured_amount_and_nothing_to_refund() -> None:
     row = payment(state=PENDING)
-    assert (row.captured_amount, row.refundable_minor_units) == (None, 0)
+    assert (row.captured_amount, row.kept_minor_units, row.refundable_minor_units) == (None, 0, 0)
 
 
 def test_what_was_captured_is_what_can_be_refunded() -> None:

@@ -716,6 +716,22 @@ def test_a_pending_payment_whose_backend_cannot_be_built_is_a_case(
     assert list(services.payments_unknown_too_long()) == [payment]
 
 
+def test_cases_that_cannot_be_counted_are_none_and_the_stage_is_named(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refused_by_snipcart(snipcart)
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("SELECT COUNT("):
+            raise DatabaseError
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(refuse):
+        report = services.settle()
+
+    assert (report.failed_stages, report.open_cases.total) == (("count",), 0)
+
+
 def test_no_more_cases_are_named_or_read_than_were_asked_for(
     provider: Provider, snipcart: StandIn, django_assert_num_queries: Any
 ) -> None:
