@@ -913,6 +913,14 @@ def test_a_message_of_a_provider_is_cut_after_500_characters(
     assert pay(snipcart).decline_message == kept
 
 
+def test_a_message_of_a_provider_that_is_no_text_is_none(snipcart: StandIn, provider: Provider) -> None:
+    provider.script(charge="declined")
+    ours = pay(snipcart).decline_message
+    provider.script(charge="declined", message=7)
+
+    assert pay(snipcart).decline_message == ours
+
+
 def test_a_code_and_a_currency_of_a_provider_are_cut_to_their_columns(
     snipcart: StandIn, provider: Provider
 ) -> None:
