@@ -137,6 +137,7 @@ def test_a_bad_token_has_its_own_page_and_is_not_repeated(
         ("publicToken=", "The link does not say which order to pay for."),
         ("publicToken=a%00", "Part of it is missing or was changed."),
         ("publicToken=a&publicToken=b", "Part of it is missing or was changed."),
+        ("publicToken=a" + 1001 * "&a=a", "Part of it is missing or was changed."),
     ],
 )
 def test_a_link_without_a_token_is_not_called_broken(client: Client, query: str, words: str) -> None:
