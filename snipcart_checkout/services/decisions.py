@@ -257,7 +257,9 @@ def resolve_clash(payment: Payment, decision: Decision) -> Decision:
     payment of the session.
     """
     key = decision.changes.get("transaction_key")
-    if key and Payment.objects.filter(transaction_key=key).exists():
+    # Its own row is no clash, whatever else it was that the database refused.
+    used = Payment.objects.filter(transaction_key=key).exclude(pk=payment.pk)
+    if key and used.exists():
         clash: dict[str, Any] = {
             "transaction_key": None,
             "captured_at": None,
@@ -286,7 +288,7 @@ def _to_plain(name: str, value: Any) -> Any:
         return iri_to_uri(value)
     # What is ASCII stays as it is: an id that was cut or changed would be one that the provider does not know.
     limit = _ESCAPED.get(name)
-    return to_ascii(value, limit) if limit else value
+    return to_ascii(value, limit) if limit and value else value
 
 
 def _review(changes: Mapping[str, Any], reason: str) -> Decision:

@@ -76,6 +76,7 @@ def payments_unanswered_for(time: timedelta) -> QuerySet[Payment]:
     unfinished = Payment.objects.filter(
         still_open("claimed_at"),
         long_ago("answered_at", time),
+        long_ago("claimed_at", time),
         state__in=_OPEN_STATES,
     )
     return unfinished.exclude(waiting_for_staff())
