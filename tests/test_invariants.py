@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -23,6 +24,7 @@ from django.urls import reverse
 from hypothesis import HealthCheck, Phase, seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -706,20 +708,40 @@ def test_no_sequence_of_events_loses_money(
 ) -> None:
     examples = int(os.environ.get("INVARIANT_EXAMPLES", "16"))
     numbers = iter(range(10**9))
+    failures: list[BaseException] = []
+
+    class Observed(Trade):
+        def teardown(self) -> None:
+            error = sys.exc_info()[1]
+            if error is not None and not type(error).__module__.startswith("hypothesis."):
+                failures.append(error)
+            try:
+                super().teardown()
+            except BaseException as another:
+                failures.append(another)
+                raise
 
     def open_shop() -> Trade:
-        return Trade(checkout_settings, tmp_path / str(next(numbers)))
+        return Observed(checkout_settings, tmp_path / str(next(numbers)))
 
     first = int(os.environ.get("INVARIANT_SEED", "0"))
-    run_state_machine_as_test(
-        seed(first * PARTS + part)(open_shop),  # type: ignore[arg-type]
-        settings=hypothesis_settings(
-            max_examples=-(-examples // PARTS),
-            stateful_step_count=30,
-            database=None,
-            # Shrinking takes many minutes; INVARIANT_SHRINK=1 is for those who have them.
-            phases=list(Phase) if os.environ.get("INVARIANT_SHRINK") else [Phase.generate],
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    for attempts_left in reversed(range(3)):
+        try:
+            run_state_machine_as_test(
+                seed(first * PARTS + part)(open_shop),  # type: ignore[arg-type]
+                settings=hypothesis_settings(
+                    max_examples=-(-examples // PARTS),
+                    stateful_step_count=30,
+                    database=None,
+                    # Shrinking takes many minutes; INVARIANT_SHRINK=1 is for those who have them.
+                    phases=list(Phase) if os.environ.get("INVARIANT_SHRINK") else [Phase.generate],
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        except FlakyStrategyDefinition:
+            # On a machine that stalls for seconds the same schedule has another outcome, and hypothesis goes no further.
+            if failures or not attempts_left:
+                raise
+        else:
+            return
