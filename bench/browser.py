@@ -87,7 +87,7 @@ def see(browser: Browser, url: str) -> tuple[float, int]:
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.resource_type))
         page.goto(url, wait_until="commit")
-        page.get_by_text("90,00").first.wait_for(state="visible")
+        page.get_by_text("90,00").locator("visible=true").first.wait_for()
         awaited = [kind for kind in requests if kind in {"document", "stylesheet", "font"}]
         return float(page.evaluate(PAINTED)), len(awaited)
     finally:
