@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -278,6 +279,18 @@ def test_in_debug_mode_the_log_has_the_traceback_without_its_words(
     assert ", in charge\n" in traceback
     assert re.fullmatch(r"Traceback .*:\n( +.*\n)+RuntimeError", traceback)
     assert "card 4242" not in caplog.text
+
+
+def test_a_site_without_tracebacks_learns_of_a_charge_that_failed_all_the_same(
+    snipcart: StandIn, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "tracebacklimit", 0, raising=False)
+    provider.script(before="raise")
+
+    payment = pay(snipcart)
+
+    assert payment.state == _State.UNKNOWN
+    assert "ProviderDown at an unknown place" in caplog.text
 
 
 def test_the_log_says_which_rule_an_answer_broke_and_not_its_words(

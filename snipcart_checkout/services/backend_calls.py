@@ -167,12 +167,13 @@ def _call(payment: Payment, call: Callable[[PaymentBackend], Any]) -> Any:
 
 
 def describe_place(error: Exception) -> str:
-    """Return the file and line where a caught exception was raised; its text and variables may hold secrets."""
+    """Return the file and line where an exception was raised; its text and variables may hold secrets."""
     frames = traceback.extract_tb(error.__traceback__)
     if django_settings.DEBUG:
         calls = "".join(traceback.format_list(frames))
         log(logging.WARNING, "Traceback (most recent call last):\n%s%s", calls, type(error).__name__)
-    return f"{frames[-1].filename}:{frames[-1].lineno}"
+    # With a sys.tracebacklimit of 0 there are none.
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 class _Unusable:
