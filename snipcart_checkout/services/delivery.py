@@ -190,7 +190,7 @@ def _begin_sending(confirmation: Confirmation, comparison: OrderComparison) -> b
     def work() -> bool:
         if not ours.update(unclear=True):
             return False
-        if is_checked and payment.captured_at is not None:
+        if is_checked and payment.order_check == _Check.NONE and payment.captured_at is not None:
             Payment.objects.filter(pk=payment.pk, order_check=_Check.NONE).update(order_check=_Check.SAME)
         return True
 

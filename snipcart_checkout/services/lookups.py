@@ -84,7 +84,7 @@ def refresh_payment(payment: Payment) -> None:
 
     Not immediately: right after a lost answer the provider would probably fail again.
     """
-    watched = payment.redirect_ended and payment.redirect_url
+    watched = payment.redirect_ended and payment.state == _State.PENDING and payment.redirect_url
     last_lookup = max(filter(None, (payment.claimed_at, payment.looked_up_at)))
     if not (watched or payment.state == _State.UNKNOWN) or last_lookup > timezone.now() - _WATCHED_FROM:
         return
@@ -104,7 +104,7 @@ def has_open_redirect(payment: Payment) -> bool:
 def end_outdated_redirect(payment: Payment, session: PaymentSession) -> None:
     """End, at the provider, a payment whose order is not the one of the session any more; never raises."""
     try:
-        if hash_order(session) != payment.order_hash:
+        if has_open_redirect(payment) and hash_order(session) != payment.order_hash:
             _end_outdated(payment)
     except Exception as error:
         log_unfinished(payment, error)
