@@ -35,7 +35,7 @@ from snipcart_checkout.services.repeated_refunds import (
     UNSETTLED,
     answer_again,
     find_earlier,
-    match,
+    record_match,
 )
 from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.signals import payment_refunded
@@ -65,7 +65,7 @@ def refund_payment(payment: Payment, units: int, *, actor: Actor) -> Refund:
     stored or sent). Must run outside any transaction.
     """
     refund = _refund(payment, units, actor)
-    if actor == SNIPCART and not match(refund):
+    if actor == SNIPCART and not record_match(refund):
         raise RefundNotPossible(_("Staff took this refund back a moment ago; request it again."))
     return refund
 

@@ -43,7 +43,7 @@ def find_earlier(payment: Payment, units: int, actor: Actor) -> Refund | None:
     return made.order_by(F("matched_at").asc(nulls_last=True), "created_at").first()
 
 
-def match(refund: Refund) -> bool:
+def record_match(refund: Refund) -> bool:
     """Record that Snipcart's request is answered with this refund, which staff may have requested first; False where
     they undid it meanwhile.
     """
