@@ -6,16 +6,16 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Final
 
 from django.conf import settings as django_settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.middleware.csrf import CsrfViewMiddleware
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html
 
 from snipcart_checkout import services
@@ -27,6 +27,7 @@ from snipcart_checkout.presentation.choices import with_query
 from snipcart_checkout.presentation.languages import PageLanguage, page_language
 from snipcart_checkout.presentation.problems import Problem, present_problem
 from snipcart_checkout.snipcart import PaymentSession
+from snipcart_checkout.views.csrf import CsrfCheck, get_form_token
 from snipcart_checkout.views.endpoints import RETRY_AFTER, Endpoint, new_reference
 from snipcart_checkout.views.page_templates import get_page_template
 from snipcart_checkout.views.scripts import script_tags
@@ -66,19 +67,6 @@ _ABSENT: Final = {
 }
 
 
-class _CsrfCheck(CsrfViewMiddleware):
-    """Django's check, which tells us instead of showing the site's own page."""
-
-    def _origin_verified(self, request: HttpRequest) -> bool:
-        # Behind a proxy that Django was not told of, the request looks like http, and the browser's https origin
-        # like a stranger's. PUBLIC_URL says what the site is called outside.
-        ours = to_origin(get_settings().public_url)
-        return request.META["HTTP_ORIGIN"] == ours or bool(super()._origin_verified(request))  # type: ignore[misc]
-
-    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
-        return HttpResponse(reason, status=403)
-
-
 class Page(Endpoint):
     """A page of ours. Subclass the views, not this."""
 
@@ -89,7 +77,7 @@ class Page(Endpoint):
     """What stands in the head of this page."""
 
     def respond(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.csrf = _CsrfCheck(lambda _request: HttpResponse())
+        self.csrf = CsrfCheck(lambda _request: HttpResponse())
         self.csrf.process_request(request)
         if (request.method or "").lower() not in self.http_method_names:
             return self.http_method_not_allowed(request)
@@ -164,6 +152,7 @@ class Page(Endpoint):
             names = {
                 **_ABSENT,
                 **site,
+                "csrf_token": SimpleLazyObject(partial(get_form_token, self.request)),
                 "language": language,
                 "brand": shown,
                 "styles": self.styles,

@@ -46,6 +46,16 @@ def _limit(seconds: float) -> float:
     return call.deadline.limit(seconds)
 
 
+def _allow(sock: socket.socket, seconds: float) -> None:
+    """Let the next step of a socket take so many seconds.
+
+    A limit that is right to a hundredth of a second stays: to set one is a call of the system, and hands Python's lock
+    to another thread.
+    """
+    if abs((sock.gettimeout() or 0.0) - seconds) > 0.01:
+        sock.settimeout(seconds)
+
+
 class _TimedReader(io.RawIOBase):
     """The bytes of a socket; each read waits at most until the deadline.
 
@@ -64,7 +74,7 @@ class _TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._deadline.limit(self._seconds))
+        _allow(self._sock, self._deadline.limit(self._seconds))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -133,7 +143,7 @@ class _TimedConnection(HTTPConnection):
             return
         unsent = memoryview(data)
         while unsent:
-            self.sock.settimeout(_limit(self.timeout))
+            _allow(self.sock, _limit(self.timeout))
             # If the first write fails, nothing was sent: the other side cannot read a byte of an
             # incomplete TLS record.
             unsent = unsent[self.sock.send(unsent) :]
