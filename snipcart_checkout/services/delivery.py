@@ -36,12 +36,9 @@ from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.signals import confirmation_unresolved
 from snipcart_checkout.snipcart import PaymentSession
 from snipcart_checkout.snipcart.client import SnipcartClient
+from snipcart_checkout.snipcart.statuses import KEY_REFUSED, NOT_TAKEN_UP, RECORDED_BEFORE
 
 _MOST_OF_A_SESSION: Final = 50
-# Snipcart's answers to an outcome that it may have recorded already.
-_RECORDED_BEFORE: Final = frozenset({400, 409})
-# Snipcart did not process the request.
-_NOT_TAKEN_UP: Final = frozenset({425, 429})
 
 _Status = Confirmation.Status
 _Outcome = Confirmation.Outcome
@@ -219,12 +216,12 @@ def _send_with(body: bytes, key: Secret) -> _Reply:
     try:
         answer = SnipcartClient(get_settings()).confirm(body, key)
     except ConfirmationRefused as error:
-        refused = error.status in {401, 403}
+        refused = error.status in KEY_REFUSED
         return _Reply(status=error.status, keys_refused=refused, definite=not refused)
     except SnipcartError as error:
         # A redirect means that it was not recorded.
         was_sent = isinstance(error, SnipcartUnavailable) and error.was_sent
-        return _Reply(status=error.status, unclear=was_sent and error.status not in _NOT_TAKEN_UP)
+        return _Reply(status=error.status, unclear=was_sent and error.status not in NOT_TAKEN_UP)
     return _Reply(delivered=True, order_url=answer.return_url)
 
 
@@ -233,7 +230,7 @@ def _conclude(confirmation: Confirmation, reply: _Reply, store: Store | None, *,
         _note_delivered(confirmation, store, reply)
     elif not reply.definite:
         _reschedule(confirmation, reply, unclear=was_unclear or reply.unclear)
-    elif was_unclear and reply.status in _RECORDED_BEFORE and not _is_second_end(confirmation):
+    elif was_unclear and reply.status in RECORDED_BEFORE and not _is_second_end(confirmation):
         _note_recorded_before(confirmation, reply)
     else:
         _to_review(confirmation, Event.Name.CONFIRMATION_REFUSED, reply.status, unclear=was_unclear)

@@ -21,12 +21,12 @@ from snipcart_checkout.exceptions import (
     TokenRefused,
 )
 from snipcart_checkout.snipcart import ConfirmationAnswer, PaymentSession, read_json
+from snipcart_checkout.snipcart.statuses import TRY_AGAIN
 from snipcart_checkout.snipcart.transport import Answer, exchange
 
 _PUBLIC: Final = "/public/custom-payment-gateway"
 _PRIVATE: Final = "/private/custom-payment-gateway"
 _MAX_TOKEN: Final = 4096
-_TRY_AGAIN: Final = frozenset({408, 425, 429})
 _HEADERS: Final = {
     "User-Agent": f"django-snipcart-checkout/{__version__}",
     "Accept": "application/json",
@@ -169,6 +169,6 @@ def _error(answer: Answer, call: str, refused: type[SnipcartError]) -> SnipcartE
     message = f"{call}: Snipcart answered {status}"
     if 300 <= status < 400:
         return BadAnswer(message, status=status)
-    if 400 <= status < 500 and status not in _TRY_AGAIN:
+    if 400 <= status < 500 and status not in TRY_AGAIN:
         return refused(message, status=status)
     return SnipcartUnavailable(message, status=status, retry_after=answer.retry_after or 5)

@@ -13,7 +13,6 @@ from snipcart_checkout.exceptions import BadAnswer
 _MAX_TEXT: Final = 500
 MAX_ID: Final = 255
 _MAX_URL: Final = 4096
-_MAX_ITEMS: Final = 2000
 _MAX_DEPTH: Final = 32
 # Control characters, lone surrogates, marks that reorder the text beside them, noncharacters.
 _UNSAFE: Final = re.compile(
@@ -135,11 +134,11 @@ class Fields:
             return _to_display(Decimal(value.strip()))
         return None
 
-    def objects(self, name: str) -> list[Any]:
+    def objects(self, name: str, limit: int) -> list[Any]:
         value = self._members.get(name)
         if not isinstance(value, list):
             return []
-        if len(value) > _MAX_ITEMS:
+        if len(value) > limit:
             raise BadAnswer(f"{name} is too long")
         return value
 

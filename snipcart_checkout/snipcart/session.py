@@ -17,6 +17,7 @@ from snipcart_checkout.snipcart.reading import MAX_ID, Fields, clean_text
 
 # Prices of lines are binary floats; a difference this small is noise.
 _SUM_NOISE: Final = Decimal("0.0001")
+_MOST_ITEMS: Final = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,9 @@ class Invoice:
         """Read an invoice; raise UnpayableOrder when its total cannot be charged exactly."""
         fields = Fields(value)
         units, currency = _payable(fields)
-        items = tuple(Item.from_json(item) for item in fields.objects("items") if isinstance(item, dict))
+        items = tuple(
+            Item.from_json(item) for item in fields.objects("items", _MOST_ITEMS) if isinstance(item, dict)
+        )
         return cls(
             amount=to_amount(units, currency),
             minor_units=units,
