@@ -88,7 +88,7 @@ VARIANTS: Final = [
 ]
 
 
-@pytest.mark.parametrize("case, variant, row", sampled(VARIANTS, every=9), ids=str)
+@pytest.mark.parametrize("case, variant, row", sampled(VARIANTS, every=14), ids=str)
 def test_before_it_is_sent(
     snipcart: StandIn,
     provider: Provider,
@@ -207,7 +207,7 @@ def answer_cases() -> Iterator[Any]:
                 yield pytest.param(number, answer, status, earlier, ended, outcome, id=name)
 
 
-@pytest.mark.parametrize("number, answer, status, earlier, ended, outcome", sampled(answer_cases(), every=6))
+@pytest.mark.parametrize("number, answer, status, earlier, ended, outcome", sampled(answer_cases(), every=9))
 def test_what_the_answer_makes_of_it(
     snipcart: StandIn,
     provider: Provider,

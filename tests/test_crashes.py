@@ -33,9 +33,9 @@ HANGING = {"before Snipcart hears of it": "hang", "after Snipcart heard of it": 
 KILLING = {"before the charge": {"before": "kill"}, "after the charge": {"after": "kill"}}
 FATES = {"once it is committed": {"when_paid": True}, "after everything": {"at_the_end": True}}
 # From one moment at which a process is killed to the next, in its statements.
-STRIDE = stride(2)
+STRIDE = stride(3)
 # What the provider can do matters where nobody knows what it did.
-CRASHES = sampled(product(MOMENTS, FLAGS), every=3, corners=lambda case: case[0] in KILLING)
+CRASHES = sampled(product(MOMENTS, FLAGS), every=4, corners=lambda case: case[0] in KILLING)
 
 
 def crash(shop: Shop, session: StandInSession, moment: str) -> Finished:
