@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +144,18 @@ class TestGoodSettings:
         )
         assert run() == []
 
+    def test_a_directory_of_certificates_is_one_that_calls_can_use(
+        self, checkout_settings: CheckoutSettings, tmp_path: Path
+    ) -> None:
+        import trustme
+
+        trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        checkout_settings(CA_BUNDLE=str(tmp_path))
+        assert [message.id for message in run()] == ["snipcart_checkout.E007"]
+
+        subprocess.run(["openssl", "rehash", tmp_path], check=True, capture_output=True)
+        assert run() == []
+
     def test_what_is_left_empty_counts_as_left_out(self, checkout_settings: CheckoutSettings) -> None:
         checkout_settings(**dict.fromkeys(("CA_BUNDLE", "PROXY", "METHOD_FILTER", "CONTEXT")))
         checkout_settings.store(STORE_SECRET_KEY=None)
@@ -208,6 +221,7 @@ class TestSite:
             ({"MAX_CALLS_IN_FLIGHT": True}, "E006"),
             ({"CA_BUNDLE": "/nonexistent/ca.pem"}, "E007"),
             ({"CA_BUNDLE": __file__}, "E007"),
+            ({"CA_BUNDLE": str(Path(__file__).parent)}, "E007"),
             ({"CA_BUNDLE": 5}, "E007"),
             ({"CA_BUNDLE": False}, "E007"),
             ({"PROXY": "proxy.example:3128"}, "E008"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ from snipcart_checkout.conf.origins import base_url_problem, is_loopback
 from snipcart_checkout.conf.translation import gettext as _
 
 Messages = Iterator[checks.CheckMessage]
+
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 _EXAMPLE: Final = """\
 SNIPCART_CHECKOUT = {
@@ -175,15 +179,28 @@ def ca_bundle(whole: Section) -> Messages:
     if not whole.has("CA_BUNDLE"):
         return
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=whole.get("CA_BUNDLE"))
+        usable = _holds_certificates(whole.get("CA_BUNDLE"))
     except (OSError, TypeError, ValueError):
+        usable = False
+    if not usable:
         yield checks.Error(
-            _("{place} is not the path of a readable file of certificates.").format(
+            _("{place} is not the path of a file or a directory of certificates that can be read.").format(
                 place=whole.at("CA_BUNDLE")
             ),
-            hint=_("Write the path of a PEM file, or remove the setting to trust the usual authorities."),
+            hint=_(
+                "Write the path of a PEM file, or of a directory that openssl rehash has prepared, or remove the "
+                "setting to trust the usual authorities."
+            ),
             id="snipcart_checkout.E007",
         )
+
+
+def _holds_certificates(path: str) -> bool:
+    if Path(path).is_dir():
+        # OpenSSL opens the files when it needs one, and finds it by the hash that is its name.
+        return any(_HASHED.fullmatch(file.name) for file in Path(path).iterdir())
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    return True
 
 
 def proxy(whole: Section) -> Messages:
