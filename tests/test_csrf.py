@@ -122,3 +122,11 @@ def test_a_sites_own_context_does_not_replace_the_token(
     page = get_page(client, snipcart.session())
 
     assert press_pay(client, page).status_code == 303
+
+
+@pytest.mark.django_db
+def test_what_monitors_report_of_a_response_holds_no_token(snipcart: StandIn) -> None:
+    page = get_page(Client(), snipcart.session())
+
+    assert "csrf_token" not in page.context_data
+    assert fields_of(page)["csrfmiddlewaretoken"]

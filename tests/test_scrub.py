@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils.functional import SimpleLazyObject
 
 from snipcart_checkout.contrib.scrub import HideSecrets, before_send
 from snipcart_checkout.contrib.scrub.scrubbing import scrub
@@ -103,6 +104,15 @@ def test_a_token_inside_a_text_is_hidden(token: str, value: str, clean: str) -> 
         "capability",
         "API_KEYS",
         "STORE_SECRET_KEY",
+        "api_key",
+        "SECRET_KEY",
+        "WEBHOOK_SECRET",
+        "WEBHOOK_SECRETS",
+        "client_secret",
+        "HMAC_KEY",
+        "PASSWORD",
+        "access_token",
+        "http.request.header.authorization",
     ],
 )
 def test_a_value_is_hidden_by_its_name_and_wherever_else_it_stands(key: str) -> None:
@@ -136,6 +146,19 @@ def test_an_object_is_shown_without_the_secret_that_its_representation_holds() -
             return f"<Request '/checkout/?publicToken={TOKEN}'>"
 
     assert scrub([Request()]) == ["<Request '/checkout/?publicToken=[hidden]'>"]
+
+
+@pytest.mark.parametrize(
+    "value, clean",
+    [
+        (f"x {TOKEN}", "x [hidden]"),
+        (TOKEN.encode(), b"[hidden]"),
+        (["a", TOKEN], ["a", "[hidden]"]),
+        ({"a": TOKEN}, {"a": "[hidden]"}),
+    ],
+)
+def test_a_lazy_object_is_read_as_what_it_stands_for(value: object, clean: object) -> None:
+    assert scrub([SimpleLazyObject(lambda: value)]) == [clean]
 
 
 def test_what_holds_no_secret_is_left_alone() -> None:

@@ -67,6 +67,13 @@ _ABSENT: Final = {
 }
 
 
+class _RenderedPage(TemplateResponse):
+    def resolve_context(self, context: dict[str, Any] | None) -> dict[str, Any]:
+        # Added this late, as Django adds its own: what monitors report of a response is its context before that.
+        token = SimpleLazyObject(partial(get_form_token, self._request))
+        return {**(context or {}), "csrf_token": token}
+
+
 class Page(Endpoint):
     """A page of ours. Subclass the views, not this."""
 
@@ -152,7 +159,6 @@ class Page(Endpoint):
             names = {
                 **_ABSENT,
                 **site,
-                "csrf_token": SimpleLazyObject(partial(get_form_token, self.request)),
                 "language": language,
                 "brand": shown,
                 "styles": self.styles,
@@ -162,7 +168,7 @@ class Page(Endpoint):
             logos = {to_origin(shown.logo_url), to_origin(shown.logo_dark_url)}
             self.icon_sources = sorted({*self.icon_sources, *logos} - {""})
             template = get_page_template(templates, names)
-            response = TemplateResponse(self.request, template, names, status=status).render()
+            response = _RenderedPage(self.request, template, names, status=status).render()
         response["Content-Language"] = language.html_lang
         return response
 

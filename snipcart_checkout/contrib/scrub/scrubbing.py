@@ -43,7 +43,7 @@ def _named_secrets(value: Any, *, named: bool = False) -> Iterator[str]:
 
 def _hide(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, str):
-        return _hide_in_text(value, secrets)
+        return _hide_in_text(str(value), secrets)  # a lazy object may stand for one
     if isinstance(value, bytes):
         return _hide_in_text(value.decode("latin-1"), secrets).encode("latin-1")
     if isinstance(value, Mapping):

@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 _NAME: Final = re.compile(
-    r"(public|request).?token$|^capability$|^api.?keys$|store.?secret.?key$", re.IGNORECASE
+    r"(public|request|access).?token$|^capability$|(api|secret|hmac).?keys?$|secrets?$|password$|authorization$",
+    re.IGNORECASE,
 )
 
 
