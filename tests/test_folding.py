@@ -14,6 +14,7 @@ from django.test import Client, RequestFactory
 from django.utils import translation
 from pytest_django.asserts import assertTemplateNotUsed, assertTemplateUsed
 
+from snipcart_checkout.backends.dummy import DummyForm
 from snipcart_checkout.contrib.gallery.samples import CHECKOUT_STATES, ORDERS, PAYMENT_STATES, PROBLEM_STATES
 from snipcart_checkout.presentation.languages import page_language
 from snipcart_checkout.presentation.orders import present_invoice
@@ -123,6 +124,22 @@ def test_a_sites_own_template_means_what_django_makes_of_it(
     folded, plain = both(settings, tmp_path, see=lambda: get_page(client, session))
 
     assert folded == plain
+
+
+def test_a_sites_own_field_is_shown_for_each_of_a_form(
+    client: Client, snipcart: StandIn, settings: Any, checkout_settings: CheckoutSettings, tmp_path: Path
+) -> None:
+    part = tmp_path / "snipcart_checkout" / "parts" / "field.html"
+    part.parent.mkdir(parents=True)
+    part.write_text("[{{ field.name }} of {{ store.name }}]{{ field }}")
+    settings.DEBUG = True  # else the dummy takes no live payment
+    checkout_settings.method("acme_card", BACKEND="snipcart_checkout.backends.dummy.DummyBackend", OPTIONS={})
+    session = snipcart.session()
+
+    folded, plain = both(settings, tmp_path, see=lambda: get_page(client, session))
+
+    assert folded == plain
+    assert len(re.findall(r"\[\w+ of live\]<", folded)) == len(DummyForm().visible_fields())
 
 
 def add_name(request: Any) -> dict[str, str]:
