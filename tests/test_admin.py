@@ -26,7 +26,7 @@ from snipcart_checkout.admin.advice import describe_case
 from snipcart_checkout.admin.export import PAYMENT_COLUMNS, safe_cell
 from snipcart_checkout.admin.forms import read_amount
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund, new_reference
-from snipcart_checkout.services.audit import PROVIDER, SNIPCART
+from snipcart_checkout.services.audit_log import PROVIDER, SNIPCART
 from snipcart_checkout.services.outcomes import look_up_payment
 from snipcart_checkout.services.refunds import refund_payment
 from snipcart_checkout.snipcart.money import UnpayableAmount

@@ -84,10 +84,10 @@ MAY_ALSO_IMPORT = {
 }
 # The floors of the services, from the ground up: a module imports only what is below it.
 SERVICE_FLOORS = (
-    ("log",),
+    ("logger",),
     ("announcements", "attempts", "transactions"),
     (
-        "audit",
+        "audit_log",
         "backend_calls",
         "methods",
         "open_cases",

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Event, Payment, Refund
-from snipcart_checkout.services.audit import PROVIDER
+from snipcart_checkout.services.audit_log import PROVIDER
 from snipcart_checkout.services.refunds import look_up_refund
 from snipcart_checkout.signals import payment_refunded
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund

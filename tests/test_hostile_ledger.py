@@ -15,7 +15,7 @@ from snipcart_checkout.backends.base import Refunded
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Confirmation, Payment, Refund
 from snipcart_checkout.services import alerts, open_cases, outcomes
-from snipcart_checkout.services.audit import SNIPCART
+from snipcart_checkout.services.audit_log import SNIPCART
 from snipcart_checkout.services.decisions import Decision, without_texts
 from snipcart_checkout.services.refunds import refund_payment
 from snipcart_checkout.testing import CheckoutSettings, StandIn

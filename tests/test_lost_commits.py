@@ -14,7 +14,7 @@ from snipcart_checkout import services, signals
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.exceptions import RefundNotPossible
 from snipcart_checkout.models import Payment
-from snipcart_checkout.services.audit import PROVIDER, SNIPCART
+from snipcart_checkout.services.audit_log import PROVIDER, SNIPCART
 from snipcart_checkout.services.outcomes import look_up_payment
 from snipcart_checkout.services.refunds import refund_payment
 from snipcart_checkout.testing import StandIn

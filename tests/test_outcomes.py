@@ -15,7 +15,7 @@ from snipcart_checkout import services
 from snipcart_checkout.backends.base import Declined, NotFound, Paid, Pending, Redirect
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import TRANSITIONS, Confirmation, Payment
-from snipcart_checkout.services.audit import PROVIDER
+from snipcart_checkout.services.audit_log import PROVIDER
 from snipcart_checkout.services.outcomes import record
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import PROVIDER_ORIGIN, Provider

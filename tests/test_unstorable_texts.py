@@ -19,7 +19,7 @@ from snipcart_checkout import services
 from snipcart_checkout.backends.base import Paid
 from snipcart_checkout.exceptions import RefundNotPossible
 from snipcart_checkout.models import Confirmation, Payment, Refund
-from snipcart_checkout.services.audit import PROVIDER
+from snipcart_checkout.services.audit_log import PROVIDER
 from snipcart_checkout.services.outcomes import record
 from snipcart_checkout.testing import StandIn
 from tests.support.backends import Provider

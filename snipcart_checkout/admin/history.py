@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from django.utils.dateparse import parse_date
-from django.utils.formats import date_format
+from django.utils.formats import date_format, time_format
+from django.utils.timezone import is_aware, localtime
 
 from snipcart_checkout import services
 from snipcart_checkout.admin.advice import Case, describe_case
@@ -24,7 +25,7 @@ MOST_NOTIFICATIONS: Final = 50
 class HistoryLine:
     """One event, readable."""
 
-    at: datetime
+    when: str
     what: str
     source: str
     details: tuple[str, ...]
@@ -44,13 +45,19 @@ def get_notifications(payment: Payment) -> list[HistoryLine]:
 def _to_lines(payment: Payment, events: Iterable[Event]) -> list[HistoryLine]:
     return [
         HistoryLine(
-            at=event.at,
+            when=_describe_moment(event.at),
             what=label(Event.Name, event.name),
             source=describe_source(event.source, event.actor),
             details=tuple(_details(event, payment)),
         )
         for event in events
     ]
+
+
+def _describe_moment(moment: datetime) -> str:
+    """Return a moment to the second, in the site's time zone: what happened at once stands in one minute."""
+    local = localtime(moment) if is_aware(moment) else moment
+    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {time_format(local, 'H:i:s')}"
 
 
 def _details(event: Event, payment: Payment) -> Iterator[str]:

@@ -19,7 +19,7 @@ from snipcart_checkout.services.diagnosis import (
     find_ledger_problem,
 )
 from snipcart_checkout.services.giving_up import give_up
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.lookups import (
     check_redirect,
     end_outdated_redirect,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.dispatch import Signal
 
 from snipcart_checkout.models import Payment
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.signals import payment_needs_review
 
 CASE_OPENED: Final = {"resolved_at": None, "reported_at": None}

@@ -31,7 +31,7 @@ from snipcart_checkout.conf import get_store
 from snipcart_checkout.conf.links import public_url
 from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.presentation.languages import page_language
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.transactions import replace_broken_connection
 from snipcart_checkout.snipcart import PaymentSession, clean_text
 from snipcart_checkout.snipcart.money import to_amount

@@ -7,7 +7,7 @@ from typing import Final
 from django.utils import timezone
 
 from snipcart_checkout.models import Confirmation, Event, Payment
-from snipcart_checkout.services.audit import Actor, record_event
+from snipcart_checkout.services.audit_log import Actor, record_event
 from snipcart_checkout.services.refund_links import build_stored_link
 from snipcart_checkout.snipcart import ConfirmationMessage
 

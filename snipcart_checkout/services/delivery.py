@@ -25,11 +25,11 @@ from snipcart_checkout.models import Confirmation, ConfirmationQuerySet, Event, 
 from snipcart_checkout.models.confirmations import LONGEST_DELAY
 from snipcart_checkout.models.moments import LONGEST_LEASE, is_past, is_unleased
 from snipcart_checkout.services.announcements import CASE_OPENED, alert_review, alert_staff, send_signal
-from snipcart_checkout.services.audit import SNIPCART, is_recorded, record_event
+from snipcart_checkout.services.audit_log import SNIPCART, is_recorded, record_event
 from snipcart_checkout.services.confirmations import FINAL, WITH_ORDER
 from snipcart_checkout.services.decisions import CHARGE_EMPTIED, TOKEN_EMPTIED
 from snipcart_checkout.services.delivery_schedule import get_next_attempt
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.order_comparison import OrderComparison, OrderVerdict, compare_order
 from snipcart_checkout.services.refund_links import fill_in_link
 from snipcart_checkout.services.transactions import commit

@@ -15,7 +15,7 @@ from django.db import connections, router
 from snipcart_checkout.conf import get_settings
 from snipcart_checkout.models import Confirmation
 from snipcart_checkout.services.delivery import deliver_session
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 
 _BATCH: Final = 100
 # With fewer, what is won is less than what other threads and their connections cost.

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 
 from snipcart_checkout.models import Confirmation, Event, Payment
 from snipcart_checkout.services.attempts import get_live_payment, has_ended
-from snipcart_checkout.services.audit import SHOPPER, is_recorded, record_event
+from snipcart_checkout.services.audit_log import SHOPPER, is_recorded, record_event
 from snipcart_checkout.services.confirmations import enqueue
 from snipcart_checkout.services.delivery import deliver_session
 from snipcart_checkout.services.transactions import commit

@@ -27,9 +27,9 @@ from snipcart_checkout.exceptions import NotificationRefused, ProviderBusy, Tran
 from snipcart_checkout.models import Event, Payment, Refund
 from snipcart_checkout.models.moments import not_lately
 from snipcart_checkout.services.announcements import CASE_OPENED, alert_review
-from snipcart_checkout.services.audit import PROVIDER, SHOPPER, Actor, is_recorded, record_event
+from snipcart_checkout.services.audit_log import PROVIDER, SHOPPER, Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import can_look_up
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.order_comparison import OrderVerdict, compare_order, hash_order
 from snipcart_checkout.services.outcomes import look_up_payment
 from snipcart_checkout.services.payments import log_unfinished

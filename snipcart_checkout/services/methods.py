@@ -14,7 +14,7 @@ from snipcart_checkout.backends import get_backend
 from snipcart_checkout.conf import Method, Store, get_settings, load_hook
 from snipcart_checkout.conf.links import icon_url, public_url
 from snipcart_checkout.presentation.languages import page_language
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.snipcart import Invoice, MethodsRequest, OfferedMethod, clean_text
 from snipcart_checkout.snipcart.client import SnipcartClient
 

@@ -23,7 +23,7 @@ from snipcart_checkout.backends.base import ChargeResult, Declined, LookupResult
 from snipcart_checkout.models import Event, Payment, cart_key
 from snipcart_checkout.presentation.declines import EXPIRED
 from snipcart_checkout.services.announcements import CASE_OPENED, alert_review, alert_staff, send_signal
-from snipcart_checkout.services.audit import Actor, is_recorded, record_event
+from snipcart_checkout.services.audit_log import Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import call_charge, call_lookup, find_payment_backend
 from snipcart_checkout.services.confirmations import enqueue
 from snipcart_checkout.services.decisions import (
@@ -38,7 +38,7 @@ from snipcart_checkout.services.decisions import (
     without_texts,
 )
 from snipcart_checkout.services.delivery import Delivery, deliver_session
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.transactions import commit
 from snipcart_checkout.signals import payment_declined, payment_paid
 from snipcart_checkout.snipcart import PaymentSession

@@ -29,9 +29,9 @@ from snipcart_checkout.services.attempts import (
     get_last_declined,
     get_live_payment,
 )
-from snipcart_checkout.services.audit import SHOPPER, is_recorded, record_event
+from snipcart_checkout.services.audit_log import SHOPPER, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import call_charge, describe_place
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.order_comparison import hash_order
 from snipcart_checkout.services.outcomes import record
 from snipcart_checkout.services.refund_links import build_capability, hash_capability

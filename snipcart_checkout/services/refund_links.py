@@ -17,7 +17,7 @@ from snipcart_checkout.conf import Store
 from snipcart_checkout.conf.links import public_url
 from snipcart_checkout.models import Payment
 from snipcart_checkout.services.announcements import alert_staff
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 
 # Replaces the link's secret part in stored messages, so that nobody can refund with what the table holds.
 _PLACEHOLDER: Final = "0capability0"

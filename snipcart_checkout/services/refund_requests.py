@@ -9,7 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 from snipcart_checkout.conf import Store, get_settings
 from snipcart_checkout.exceptions import TokenRefused
 from snipcart_checkout.models import Payment, Refund
-from snipcart_checkout.services.audit import SNIPCART
+from snipcart_checkout.services.audit_log import SNIPCART
 from snipcart_checkout.services.refunds import refund_payment
 from snipcart_checkout.snipcart import RefundCall, check_public_token
 from snipcart_checkout.snipcart.client import SnipcartClient

@@ -21,7 +21,7 @@ from snipcart_checkout.exceptions import ProviderBusy, RefundNotPossible, Refund
 from snipcart_checkout.models import Event, Payment, Refund
 from snipcart_checkout.models.moments import is_lease_over, is_unleased
 from snipcart_checkout.services.announcements import CASE_OPENED, alert_review, alert_staff, send_signal
-from snipcart_checkout.services.audit import SETTLE, SNIPCART, Actor, is_recorded, record_event
+from snipcart_checkout.services.audit_log import SETTLE, SNIPCART, Actor, is_recorded, record_event
 from snipcart_checkout.services.backend_calls import (
     call_refund,
     call_refund_lookup,
@@ -29,7 +29,7 @@ from snipcart_checkout.services.backend_calls import (
     to_ascii,
     to_text,
 )
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.repeated_refunds import (
     UNANSWERED,
     UNSETTLED,

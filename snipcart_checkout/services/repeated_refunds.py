@@ -12,7 +12,7 @@ from django.utils import timezone
 from snipcart_checkout.conf.translation import gettext as _
 from snipcart_checkout.exceptions import RefundNotPossible, RefundUnknown
 from snipcart_checkout.models import Event, Payment, Refund
-from snipcart_checkout.services.audit import SNIPCART, Actor, record_event
+from snipcart_checkout.services.audit_log import SNIPCART, Actor, record_event
 from snipcart_checkout.services.transactions import commit
 
 _State = Refund.State

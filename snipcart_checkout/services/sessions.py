@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from snipcart_checkout.conf import Store, get_settings, get_store
 from snipcart_checkout.conf.links import to_cart_url
 from snipcart_checkout.exceptions import TokenRefused
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.snipcart import PaymentSession, check_public_token
 from snipcart_checkout.snipcart.client import SnipcartClient
 

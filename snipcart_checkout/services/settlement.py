@@ -24,11 +24,11 @@ from snipcart_checkout.exceptions import ProviderBusy
 from snipcart_checkout.models import Confirmation, Payment, Refund
 from snipcart_checkout.models.moments import is_unleased, long_ago, not_lately
 from snipcart_checkout.services import alerts, open_cases
-from snipcart_checkout.services.audit import SETTLE
+from snipcart_checkout.services.audit_log import SETTLE
 from snipcart_checkout.services.backend_calls import find_payment_backend
 from snipcart_checkout.services.decisions import TOKEN_EMPTIED
 from snipcart_checkout.services.due_deliveries import deliver_due
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 from snipcart_checkout.services.open_cases import OpenCases
 from snipcart_checkout.services.order_comparison import OrderVerdict, compare_order
 from snipcart_checkout.services.outcomes import (

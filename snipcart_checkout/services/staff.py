@@ -14,7 +14,7 @@ from snipcart_checkout.backends.base import Declined, Paid
 from snipcart_checkout.models import Confirmation, Event, Payment, Refund
 from snipcart_checkout.presentation.declines import EXPIRED
 from snipcart_checkout.services import open_cases
-from snipcart_checkout.services.audit import is_recorded, record_event, staff
+from snipcart_checkout.services.audit_log import is_recorded, record_event, staff
 from snipcart_checkout.services.confirmations import WITH_ORDER, requeue
 from snipcart_checkout.services.decisions import TOKEN_EMPTIED
 from snipcart_checkout.services.delivery import deliver_session

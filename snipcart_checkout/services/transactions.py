@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connections, router, tra
 
 from snipcart_checkout.exceptions import TransactionOpen
 from snipcart_checkout.models import Payment
-from snipcart_checkout.services.log import log
+from snipcart_checkout.services.logger import log
 
 _Result = TypeVar("_Result")
 _Line: TypeAlias = tuple[int, str, tuple[object, ...]]
