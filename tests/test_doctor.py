@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.db import OperationalError, connection
+from django.test import RequestFactory
 from django.urls import include, path
 from django.utils import timezone, translation
 
@@ -429,6 +430,27 @@ class TestTheSiteItself:
         assert answer["Content-Type"] == "application/json"
         assert set(answer.json()) == {"proof", "view", "host", "secure"}
         assert not answer.cookies
+
+    def test_a_probe_whose_host_the_site_does_not_allow_is_answered_like_any_request(
+        self, client: Any, settings: Settings
+    ) -> None:
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.endswith("CommonMiddleware")]
+        headers = {"host": "elsewhere.example"}
+        usual = client.get("/checkout/live/", headers=headers)
+        answer = client.get("/checkout/live/", {"doctor": "0" * 32}, headers=headers)
+        assert answer.status_code == usual.status_code == 400
+        assert answer["Cache-Control"] == "no-store, private"
+        assert b"proof" not in answer.content
+
+    def test_a_probe_among_more_parameters_than_django_reads_gets_our_page(self, client: Any) -> None:
+        answer = client.get(f"/checkout/live/?doctor={'0' * 32}{1001 * '&a=a'}")
+        assert answer.status_code == 400
+        assert answer["Cache-Control"] == "no-store, private"
+
+    def test_a_view_that_no_address_led_to_has_no_name_for_a_probe(self) -> None:
+        request = RequestFactory().get("/elsewhere/", {"doctor": "0" * 32})
+        answer = json.loads(CheckoutView.as_view()(request).content)
+        assert (answer["view"], answer["host"]) == ("", "testserver")
 
     def test_only_a_get_is_a_probe(self, client: Any) -> None:
         answer = client.post(f"/checkout/live/payment-methods/?doctor={'0' * 32}", {}, "application/json")

@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 
 from snipcart_checkout.models import Payment
 from snipcart_checkout.presentation.problems import Problem, present_problem
+from snipcart_checkout.snipcart.transport import REQUEST_SECONDS, seconds_left
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
 from tests.support.backends import Provider
 from tests.support.ledger import full_disk, provider
@@ -868,6 +869,22 @@ def explode(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
 def add_phone(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
     """A CONTEXT hook as a site would write it, which also tries to replace what is ours."""
     return {"phone": f"+33 {store.name} {session.invoice.currency}", "public_token": "mine", "shown": "mine"}
+
+
+def tell_time_left(request: HttpRequest, session: Any, store: Any) -> dict[str, Any]:
+    """A CONTEXT hook that asks how long a call of its own may take."""
+    return {"phone": seconds_left(3600.0)}
+
+
+def test_all_that_a_request_asks_for_outside_shares_one_time_limit(
+    client: Client, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    checkout_settings(CONTEXT="tests.test_views.tell_time_left")
+
+    page = get_page(client, snipcart.session())
+
+    assert 0.0 < page.context["phone"] <= REQUEST_SECONDS
+    assert seconds_left(3600.0) == 3600.0
 
 
 def test_the_context_hook_adds_and_never_replaces(
