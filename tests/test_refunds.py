@@ -1204,6 +1204,39 @@ def test_of_a_body_whose_length_is_wrong_not_a_byte_is_read(
     assert Client().generic("POST", link(snipcart), **sent).status_code == status
 
 
+def test_a_body_as_large_as_may_be_is_read(provider: Provider, snipcart: StandIn) -> None:
+    pay(snipcart)
+    content = b'{"amount": 5.00}'.ljust(64 * 1024)
+    assert post(link(snipcart), content).status_code == 200
+    assert post(link(snipcart), content + b" ").status_code == 413
+
+
+def test_a_body_that_is_too_large_for_the_site_is_too_large(
+    provider: Provider, snipcart: StandIn, settings: Any
+) -> None:
+    pay(snipcart)
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+    assert ask(link(snipcart)).status_code == 413
+    assert provider.refunds == []
+
+
+def test_a_body_whose_sender_hangs_up_is_no_body(provider: Provider, snipcart: StandIn) -> None:
+    class HungUp:
+        def read(self, *_: Any) -> bytes:
+            raise OSError
+
+        readline = read
+
+    pay(snipcart)
+    sent: dict[str, Any] = {
+        "wsgi.input": HungUp(),
+        "CONTENT_LENGTH": "10",
+        "CONTENT_TYPE": "application/json",
+    }
+    answer = Client().generic("POST", link(snipcart), **sent)
+    assert (answer.status_code, provider.refunds) == (400, [])
+
+
 @pytest.mark.parametrize("token, status, query", [("", 200, "a=b"), ("x", 401, "")])
 def test_what_the_address_of_a_refused_request_held_is_kept_from_the_middleware_after_us(
     provider: Provider, snipcart: StandIn, token: str, status: int, query: str

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.http import HttpRequest
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils.translation import gettext
 
@@ -19,6 +19,7 @@ from snipcart_checkout.models import Payment
 from snipcart_checkout.presentation.problems import Problem, present_problem
 from snipcart_checkout.snipcart.transport import REQUEST_SECONDS, seconds_left
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession
+from snipcart_checkout.views.endpoints import Endpoint
 from tests.support.backends import Provider
 from tests.support.ledger import full_disk, provider
 
@@ -943,6 +944,27 @@ def test_where_the_merchants_error_page_has_a_bug_too_the_shopper_reads_our_word
     assert "Contactez la boutique avant de payer de nouveau" in to_text(page)
     reference = re.findall(r"\[([0-9a-f]{8})\]", caplog.messages[-2])[0]
     assert reference in to_text(page)
+
+
+class Bare(Endpoint):
+    """A view that has no words for what nobody foresaw."""
+
+    def get(self, request: HttpRequest) -> Any:
+        raise ZeroDivisionError(request.GET["publicToken"])
+
+
+def test_without_words_for_it_a_view_answers_what_nobody_foresaw_with_the_reference_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = Bare.as_view()(RequestFactory().get("/", {"publicToken": "secret"}))
+
+    assert isinstance(answer, HttpResponse)
+    assert (answer.status_code, answer["Content-Type"]) == (500, "text/plain; charset=utf-8")
+    (line,) = caplog.messages
+    assert line.startswith("unexpected ZeroDivisionError at ")
+    assert line.endswith(f"[{answer.content.decode()}]")
+    assert re.fullmatch(r"[0-9a-f]{8}", answer.content.decode())
+    assert "secret" not in line
 
 
 def test_a_methods_own_template_wins(

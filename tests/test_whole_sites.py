@@ -219,6 +219,14 @@ class TestChunkedBodies:
         status, _ = self.wsgi(b"x" * (1024 * 1024 + 1), **{"wsgi.input_terminated": True})
         assert status == 413
 
+    def test_a_sender_who_hangs_up_among_them_has_sent_nothing(self, snipcart: StandIn) -> None:
+        class HungUp(io.BytesIO):
+            def read(self, *_: object) -> bytes:
+                raise OSError
+
+        status, _ = self.wsgi(b"", **{"wsgi.input": HungUp(), "wsgi.input_terminated": True})
+        assert (status, snipcart.calls) == (400, [])
+
     @pytest.mark.django_db(transaction=True)
     def test_an_asynchronous_server_reads_them(self, snipcart: StandIn) -> None:
         body = self.body(snipcart)
