@@ -21,7 +21,7 @@ from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession,
 from tests.support import shoppers
 from tests.support.backends import Provider
 from tests.support.desk import act, boss, open_page, page_of, press, staff, told
-from tests.support.ledger import history, pay, provider
+from tests.support.ledger import before, history, pay, provider
 from tests.support.shop import Shop
 
 __all__ = ["boss", "provider", "staff"]
@@ -268,6 +268,23 @@ def test_snipcarts_request_does_not_get_what_was_undone(snipcart: StandIn, provi
     assert answer.status_code == 200
     assert answer.json()["refundId"] != str(refund.pk)
     assert Payment.objects.get().refunded_minor_units == 500
+
+
+def test_a_request_for_what_is_being_undone_is_refused_and_moves_no_money(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    refund = services.mark_given_back(pay(snipcart, session=session), 500, by="ada")
+    assert refund is not None
+    undone: list[bool] = []
+
+    with before("SAVEPOINT", lambda: undone.append(services.undo_given_back(refund, note="", by="bob"))):
+        answer = ask_for_refund(session, "5.00")
+
+    assert (undone, answer.status_code, provider.refunds) == ([True], 409, [])
+    refund.refresh_from_db()
+    assert (refund.state, refund.matched_at) == (Refund.State.DECLINED, None)
+    assert Payment.objects.get().refunded_minor_units == 0
 
 
 def test_what_snipcart_was_answered_with_cannot_be_undone(snipcart: StandIn, by_hand: Provider) -> None:

@@ -923,7 +923,7 @@ def open_refunds(report: services.SettlementReport) -> int:
 
 def test_a_refund_is_repeated_with_its_key_for_three_days(provider: Provider, snipcart: StandIn) -> None:
     refund = unknown(provider, snipcart)
-    age(hours=71)
+    age(hours=71, minutes=59)
 
     services.settle()
 
@@ -936,7 +936,7 @@ def test_a_refund_that_is_unknown_for_three_days_is_left_to_a_person(
     provider: Provider, snipcart: StandIn
 ) -> None:
     refund = unknown(provider, snipcart)
-    age(hours=73)
+    age(hours=72, seconds=1)
     asked = len(provider.calls)
 
     report = services.settle()

@@ -178,6 +178,23 @@ class TestAddresses:
         refunds = snipcart.confirmations[0]["links"]["refunds"]
         assert refunds.startswith(f"https://pay.shop.example/{prefix}checkout/live/refunds/")
 
+    @pytest.mark.parametrize(
+        "urls, address, status, changed",
+        [
+            ("tests.urls", "/checkout/live/refunds/unknown/", 404, False),
+            ("tests.urls_i18n", "/fr/checkout/live/payment-methods/", 400, False),
+            ("tests.urls_i18n", "/fr/checkout/live/refunds/unknown/", 404, True),
+        ],
+    )
+    def test_only_what_django_would_send_elsewhere_is_kept_from_its_way_of_finding_languages(
+        self, snipcart: StandIn, settings: Any, urls: str, address: str, status: int, changed: bool
+    ) -> None:
+        settings.ROOT_URLCONF = urls
+
+        answer = Client().post(address, {"amount": 1}, "application/json")
+
+        assert (answer.status_code, hasattr(answer.wsgi_request, "urlconf")) == (status, changed)
+
     def test_a_script_name_stands_once_in_every_address(
         self, snipcart: StandIn, checkout_settings: CheckoutSettings
     ) -> None:

@@ -132,6 +132,21 @@ def test_what_is_longer_in_other_letters_is_cut_to_its_column(
     assert getattr(Payment.objects.get(), column) == ("\\u53d6" * 100)[:letters]
 
 
+@pytest.mark.parametrize(
+    "column, letters, refund", [("provider_refund_id", 255, "refunded"), ("decline_code", 100, "declined")]
+)
+def test_what_a_refund_says_at_length_in_other_letters_is_cut_to_its_column(
+    snipcart: StandIn, provider: Provider, column: str, letters: int, refund: str
+) -> None:
+    payment = pay(snipcart)
+    provider.script(refund=refund, refund_id="取" * 200, code="取" * 100)
+
+    with contextlib.suppress(RefundNotPossible):
+        services.refund_by_staff(payment, 500, by="ada")
+
+    assert getattr(Refund.objects.get(), column) == ("\\u53d6" * 100)[:letters]
+
+
 def test_another_capture_is_noted_in_other_letters_as_long_as_an_id_may_be(
     snipcart: StandIn, provider: Provider
 ) -> None:
