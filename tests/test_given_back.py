@@ -225,7 +225,13 @@ def test_what_was_marked_by_mistake_counts_as_kept_again_and_can_be_refunded(
     assert (payment.refunded_minor_units, payment.refundable_minor_units) == (0, payment.minor_units)
     assert (refund.state, refund.decline_reason) == (Refund.State.DECLINED, "staff")
     event = payment.events.get(name=Event.Name.REFUND_UNDONE)
-    assert (event.source, event.actor, event.data["note"]) == ("staff", "bob", "another order")
+    assert (event.source, event.actor) == ("staff", "bob")
+    assert event.data == {
+        "refund": str(refund.pk),
+        "minor_units": payment.minor_units,
+        "note": "another order",
+    }
+    assert refund.updated_at > refund.created_at
     assert pay(snipcart, session=session) == payment
     assert services.refund_by_staff(payment, payment.minor_units, by="ada").state == Refund.State.REFUNDED
 
@@ -244,6 +250,43 @@ def test_a_case_whose_session_was_freed_by_mistake_is_open_again(
 
     assert services.payments_in_review().get() == payment
     assert payment.events.last().name == "refund_undone"  # type: ignore[union-attr]
+
+
+def test_what_is_undone_of_one_payment_leaves_the_others_as_they_are(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    session, another = snipcart.session(), snipcart.session()
+    payment, freed = for_another_order(snipcart, session), for_another_order(snipcart, another)
+    for each in (payment, freed):
+        close(each)
+    parts = [services.mark_given_back(payment, units, by="ada") for units in (500, payment.minor_units - 500)]
+    whole = services.mark_given_back(freed, freed.kept_minor_units, by="ada")
+    assert parts[0] is not None
+
+    assert services.undo_given_back(parts[0], note="another order", by="ada")
+
+    made = Refund.objects.filter(state=Refund.State.REFUNDED)
+    assert {*made} == {parts[1], whole}
+    assert services.payments_in_review().get() == payment
+    freed.refresh_from_db()
+    assert (freed.kept_minor_units, freed.live_key) == (0, None)
+    assert pay(snipcart, session=another) != freed
+
+
+def test_a_case_that_is_open_again_is_not_reported_for_each_part_that_is_undone(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    payment = for_another_order(snipcart, snipcart.session())
+    close(payment)
+    parts = [services.mark_given_back(payment, units, by="ada") for units in (500, payment.minor_units - 500)]
+    reported = []
+
+    for refund in parts:
+        assert refund is not None
+        assert services.undo_given_back(refund, note="another order", by="ada")
+        reported.append(services.settle().new_cases)
+
+    assert reported == [1, 0]
 
 
 def test_a_closed_case_that_freed_nothing_stays_closed(snipcart: StandIn, by_hand: Provider) -> None:

@@ -209,6 +209,7 @@ def ending_a_refund(snipcart: StandIn, provider: Provider, database: Database) -
 
 def giving_back_by_hand(snipcart: StandIn, provider: Provider, database: Database) -> Payment:
     payment = pay(snipcart)
+    assert services.mark_given_back(payment, 100, by="ada")
     with database.watched():
         assert services.mark_given_back(payment, 500, by="ada")
     return payment

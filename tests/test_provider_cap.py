@@ -15,7 +15,7 @@ from snipcart_checkout.services.refund_links import build_capability
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
 from tests.support.desk import row
-from tests.support.ledger import pay, provider
+from tests.support.ledger import pay, provider, unknown_refund
 from tests.support.ledger_invariants import let_time_pass
 from tests.support.shopper import Shopper
 from tests.support.undelivered import full_cap
@@ -113,3 +113,21 @@ def test_no_refund_is_stored_or_made(snipcart: StandIn, provider: Provider) -> N
 
     assert answer.status_code == 503
     assert (provider.refunds, Refund.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize("can_be_asked", [True, False])
+def test_a_refund_of_unknown_outcome_is_left_for_the_next_run(
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings, can_be_asked: bool
+) -> None:
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": can_be_asked})
+    unknown_refund(provider, pay(snipcart))
+    let_time_pass(timedelta(minutes=10))
+    calls = list(provider.calls)
+
+    with full_cap("live/acme_card"):
+        report = services.settle()
+
+    assert (report.refunds_settled, report.failed, provider.calls) == (0, 0, calls)
+    assert Refund.objects.get().state == Refund.State.UNKNOWN
+    let_time_pass(timedelta(minutes=10))
+    assert services.settle().refunds_settled == 1

@@ -643,7 +643,21 @@ def test_a_declined_refund_may_be_worded_in_any_way(
 ) -> None:
     pay(snipcart)
     provider.script(refund="declined", **said)
-    assert ask(link(snipcart)).status_code == 409
+    answer = ask(link(snipcart))
+    assert (answer.status_code, bool(answer.json()["error"])) == (409, True)
+
+
+@pytest.mark.parametrize(
+    "column, letters, said",
+    [("provider_refund_id", 255, "refunded"), ("decline_code", 100, "declined")],
+)
+def test_what_the_provider_says_at_length_is_cut_to_its_column(
+    provider: Provider, snipcart: StandIn, column: str, letters: int, said: str
+) -> None:
+    pay(snipcart)
+    provider.script(refund=said, refund_id="x" * 300, code="x" * 300)
+    ask(link(snipcart))
+    assert getattr(Refund.objects.get(), column) == "x" * (letters - 1) + "…"
 
 
 # Repeats.
@@ -821,11 +835,34 @@ def test_a_repeat_waits_for_the_answer_to_the_first(
 class ContradictedBackend(ScriptedBackend):
     """Takes so long that meanwhile staff say it refunded nothing."""
 
+    was_made = False
+
     def refund(self, refund: RefundRequest) -> RefundResult:
         row = Refund.objects.get(pk=refund.reference)
         Refund.objects.filter(pk=row.pk).update(state="review", lease_until=None)
-        services.resolve_refund(row, was_made=False, note="not at the provider", by="ada")
+        services.resolve_refund(row, was_made=self.was_made, note="as the provider says", by="ada")
         return super().refund(refund)
+
+
+class AnticipatedBackend(ContradictedBackend):
+    """Takes so long that meanwhile staff see at the provider that it refunded."""
+
+    was_made = True
+
+
+def test_a_refund_that_staff_knew_of_before_its_answer_came_alerts_nobody(
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pay(snipcart)
+    checkout_settings.method("acme_card", BACKEND="tests.test_refunds.AnticipatedBackend")
+
+    assert ask(link(snipcart)).status_code == 200
+
+    assert Refund.objects.get().state == Refund.State.REFUNDED
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_a_refund_that_was_made_although_staff_said_otherwise_alerts(
