@@ -134,7 +134,9 @@ def test_a_refund_that_the_provider_cannot_tell_of_is_no_refund_that_was_settled
 ) -> None:
     refund = unknown_refund(provider, pay(snipcart))
     checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True, "repeat_is_safe": False})
-    assert (later().refunds_settled, Refund.objects.get().state) == (0, Refund.State.UNKNOWN)
+    report = later()
+    assert (report.refunds_settled, report.failed_stages) == (0, ())
+    assert Refund.objects.get().state == Refund.State.UNKNOWN
     checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": False, "repeat_is_safe": True})
     provider.script(refund="nonsense")
 
@@ -156,7 +158,7 @@ def test_a_refund_that_nobody_can_be_asked_about_is_left_to_staff(
     report = later()
 
     assert Refund.objects.get().state == Refund.State.REVIEW
-    assert (report.refunds_settled, report.failed) == (0, 0)
+    assert (report.refunds_settled, report.failed, report.failed_stages) == (0, 0, ())
 
 
 @pytest.mark.parametrize("said, can_be_asked", [("refunded", True), ("pending", False)])

@@ -996,7 +996,7 @@ def test_a_refund_that_is_unknown_for_an_hour_alerts_and_is_still_repeated(
     refund.refresh_from_db()
     assert refund.state == "unknown"
     assert report.open_cases is not None
-    assert (report.open_cases.refunds_unknown_too_long, report.new_cases) == (1, 1)
+    assert (report.open_cases.refunds_unknown_too_long, report.new_cases, report.failed) == (1, 1, 0)
     assert "for an hour nobody could tell whether refunds of these payments were made" in caplog.text
 
 

@@ -113,7 +113,7 @@ def test_a_charge_is_repeated_with_its_key_for_three_days(
 ) -> None:
     payment = unknown(provider, snipcart)
     checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
-    let_time_pass(timedelta(hours=71))
+    let_time_pass(timedelta(hours=71, minutes=59))
 
     services.settle()
 
@@ -126,7 +126,7 @@ def test_after_three_days_a_charge_is_not_repeated_but_left_to_a_person(
 ) -> None:
     payment = unknown(provider, snipcart)
     checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
-    let_time_pass(timedelta(hours=73))
+    let_time_pass(timedelta(hours=72, seconds=1))
 
     services.settle()
 
@@ -1147,14 +1147,14 @@ def test_a_detour_that_nobody_finished_for_three_days_is_ended_at_the_provider(
     assert Payment.objects.get(pk=payment.pk).state == state
 
 
-@pytest.mark.parametrize("days, is_asked", [(9, True), (11, False)])
+@pytest.mark.parametrize("hours, is_asked", [(239, True), (241, False)])
 def test_a_refund_that_was_pending_at_the_provider_is_looked_up_for_ten_days(
-    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, days: int, is_asked: bool
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, hours: int, is_asked: bool
 ) -> None:
     checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
     provider.script(refund="pending")
     refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
-    let_time_pass(timedelta(days=days))
+    let_time_pass(timedelta(hours=hours))
 
     services.settle()
 
