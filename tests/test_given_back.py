@@ -196,8 +196,9 @@ def test_nothing_is_recorded_after_a_refund_that_was_not_known_of(
 
 
 def test_nobody_is_asked_about_money_that_was_given_back_by_hand(
-    snipcart: StandIn, provider: Provider
+    snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
     refund = services.mark_given_back(pay(snipcart), 300, by="ada")
     assert refund is not None
     calls = list(provider.calls)

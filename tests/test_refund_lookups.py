@@ -242,6 +242,33 @@ def test_a_message_about_a_refund_that_failed_is_heard_once(
 
 
 @pytest.mark.usefixtures("can_be_asked")
+def test_the_reason_of_a_refund_that_failed_later_is_cut_to_its_column(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(refund="pending")
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+    provider.script(refund_lookup="declined", code="x" * 300)
+
+    assert notify(provider, refund) == 204
+
+    assert Refund.objects.get().decline_code == "x" * 99 + "…"
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_refund_that_may_still_fail_waits_for_a_method_that_is_configured_no_more(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    provider.script(refund="pending")
+    services.refund_by_staff(pay(snipcart), 500, by="ada")
+    checkout_settings.remove("STORES.live.METHODS.acme_card")
+
+    report = later()
+
+    assert (report.failed, report.failed_stages) == (0, ())
+    assert set(Refund.objects.values_list("state", "is_provisional")) == {(Refund.State.REFUNDED, True)}
+
+
+@pytest.mark.usefixtures("can_be_asked")
 def test_a_refund_that_failed_does_not_take_the_place_of_another_reason_for_review(
     provider: Provider, snipcart: StandIn
 ) -> None:

@@ -953,6 +953,28 @@ def test_a_refund_that_cannot_be_repeated_is_left_to_a_person(
     assert caplog.text.count("the outcome of a refund is unknown; it needs review") == 1
 
 
+@pytest.mark.parametrize(
+    "of_charges, of_refunds, state",
+    [(True, None, "refunded"), (False, None, "review"), (True, False, "review"), (False, True, "refunded")],
+)
+def test_what_a_backend_says_of_refunds_goes_before_what_it_says_of_charges(
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    of_charges: bool,
+    of_refunds: bool | None,
+    state: str,
+) -> None:
+    refund = unknown(provider, snipcart)
+    flags = {"repeat_is_safe": of_charges, "refund_repeat_is_safe": of_refunds}
+    checkout_settings.method("acme_card", OPTIONS=flags)
+
+    services.settle()
+
+    refund.refresh_from_db()
+    assert refund.state == state
+
+
 def open_refunds(report: services.SettlementReport) -> int:
     assert report.open_cases is not None
     return report.open_cases.refunds_in_review
