@@ -11,10 +11,10 @@ from django.urls import reverse
 from snipcart_checkout import services
 from snipcart_checkout.exceptions import RefundUnknown
 from snipcart_checkout.models import Payment, Refund
-from snipcart_checkout.signals import payment_refunded
+from snipcart_checkout.signals import payment_needs_review, payment_refunded
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
-from tests.support.ledger import pay, provider, unknown_refund
+from tests.support.ledger import before, pay, provider, unknown_refund
 from tests.support.ledger_invariants import let_time_pass
 
 __all__ = ["provider"]
@@ -239,6 +239,43 @@ def test_a_message_about_a_refund_that_failed_is_heard_once(
     let_time_pass(timedelta(hours=2))
     assert notify(provider, refund) == 204
     assert provider.calls.count(f"lookup_refund {refund.pk}") == 1
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_receiver_learns_what_is_left_of_a_payment_whose_refund_failed(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(refund="pending")
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+    provider.script(refund_lookup="declined")
+    heard: list[tuple[int, str]] = []
+
+    def hear(payment: Payment, reason: str, **_: object) -> None:
+        heard.append((payment.refunded_minor_units, payment.review_reason))
+
+    payment_needs_review.connect(hear)
+    try:
+        assert notify(provider, refund) == 204
+    finally:
+        payment_needs_review.disconnect(hear)
+
+    assert heard == [(0, "refund_failed")]
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_refund_of_which_another_process_hears_first_that_it_failed_alerts_there(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.script(refund="pending")
+    refund = services.refund_by_staff(pay(snipcart), 500, by="ada")
+    provider.script(refund_lookup="declined")
+
+    with before(
+        "UPDATE .snipcart_checkout_refund. SET .state.", lambda: Refund.objects.update(state="declined")
+    ):
+        assert notify(provider, refund) == 204
+
+    assert "needs review" not in caplog.text
 
 
 @pytest.mark.usefixtures("can_be_asked")
