@@ -191,3 +191,22 @@ def test_what_came_of_a_refund_is_stored_in_other_letters(
     assert made.state == state
     assert stored == WORDS.encode("ascii", "backslashreplace").decode()[: 255 if state == "refunded" else 100]
     assert made.decline_reason == ("" if state == "refunded" else Refund.DeclineReason.PROVIDER)
+
+
+def test_a_refund_that_is_refused_whatever_its_words_is_not_tried_in_other_letters(
+    snipcart: StandIn, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    payment = pay(snipcart)
+    tried: list[str] = []
+
+    def refuse_all(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if re.match("UPDATE .snipcart_checkout_refund. ", sql):
+            tried.append(sql)
+            raise DataError("the column is gone")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(refuse_all), pytest.raises(DataError):
+        services.refund_by_staff(payment, 500, by="ada")
+
+    assert len(tried) == 1
+    assert f"refund {Refund.objects.get().pk}: DataError while storing" in caplog.messages
