@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
 from django.core.management.base import SystemCheckError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -473,7 +474,7 @@ def test_the_ledgers_refusal_of_one_outcome_does_not_stop_the_run(
 
     def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith("UPDATE") and "transaction_id" in sql and f"tr-{first.pk}" in str(params):
-            raise DatabaseError
+            raise DatabaseError(str(params))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(refuse):
@@ -482,6 +483,43 @@ def test_the_ledgers_refusal_of_one_outcome_does_not_stop_the_run(
     assert (state_of(first), state_of(second)) == ("unknown", "paid")
     assert report.failed == 1
     assert "tr-" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "statement, failed, failed_stages",
+    [
+        (r"SELECT (1|%s) AS .a. FROM .snipcart_checkout_payment.", 1, ()),
+        ("SELECT .*FROM .snipcart_checkout_refund. INNER JOIN", 0, ("refunds",)),
+    ],
+    ids=["a row", "a stage"],
+)
+def test_a_connection_that_the_database_closes_during_a_run_is_replaced_for_what_comes_next(
+    provider: Provider,
+    snipcart: StandIn,
+    checkout_settings: CheckoutSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    failed: int,
+    failed_stages: tuple[str, ...],
+) -> None:
+    unknown(provider, snipcart)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
+    closed: list[object] = []
+
+    def close(execute: Any, sql: str, *rest: Any) -> Any:
+        if not closed and re.match(statement, sql):
+            closed.append(connection.connection)
+        if connection.connection in closed:
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *rest)
+
+    monkeypatch.setattr(connection, "is_usable", lambda: connection.connection not in closed)
+    with connection.execute_wrapper(close):
+        report = services.settle()
+
+    assert closed
+    assert (report.failed, report.failed_stages) == (failed, failed_stages)
 
 
 # Waits that lapse.
