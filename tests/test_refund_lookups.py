@@ -14,7 +14,7 @@ from snipcart_checkout.models import Payment, Refund
 from snipcart_checkout.signals import payment_needs_review, payment_refunded
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
-from tests.support.ledger import before, pay, provider, unknown_refund
+from tests.support.ledger import before, history, pay, provider, unknown_refund
 from tests.support.ledger_invariants import let_time_pass
 
 __all__ = ["provider"]
@@ -235,6 +235,7 @@ def test_a_message_about_a_refund_that_failed_is_heard_once(
     assert (refund.decline_reason, payment.refunded_minor_units) == (Refund.DeclineReason.FAILED_LATER, 0)
     assert not refund.is_provisional
     assert (payment.state, payment.review_reason) == (Payment.State.PAID, "refund_failed")
+    assert history(payment)[-1] == "refund_failed"
     assert caplog.text.count(f"payment {payment.reference} needs review: refund_failed") == 1
     let_time_pass(timedelta(hours=2))
     assert notify(provider, refund) == 204

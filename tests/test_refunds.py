@@ -116,6 +116,10 @@ def test_a_refund_is_part_of_the_payments_history(provider: Provider, snipcart: 
     ]
     requested = payment.events.get(name="refund_requested")
     assert requested.data == {"refund": str(Refund.objects.get().pk), "minor_units": 500}
+    refunded = payment.events.get(name="refund_refunded")
+    assert refunded.data == {"refund": str(Refund.objects.get().pk)}
+    payment.refresh_from_db()
+    assert payment.review_reason == ""
 
 
 def test_payment_refunded_is_sent_once(provider: Provider, snipcart: StandIn) -> None:
@@ -917,6 +921,18 @@ def test_an_unknown_refund_that_was_not_made_is_freed(provider: Provider, snipca
     assert refund.payment.refunded_minor_units == 0
 
 
+def test_the_same_amount_is_a_repeat_for_ten_minutes_after_the_answer_however_late_it_came(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown(provider, snipcart)
+    age(minutes=20)
+    assert services.settle().refunds_settled == 1
+
+    assert services.refund_by_staff(refund.payment, refund.minor_units, by="ada") == refund
+
+    assert len(provider.refunds) == 1
+
+
 def test_a_refund_whose_process_died_is_repeated_once_its_lease_is_over(
     provider: Provider, snipcart: StandIn
 ) -> None:
@@ -1017,6 +1033,7 @@ def test_a_refund_that_is_unknown_for_an_hour_alerts_and_is_still_repeated(
 
     refund.refresh_from_db()
     assert refund.state == "unknown"
+    assert history(refund.payment).count("refund_unknown") == 1
     assert report.open_cases is not None
     assert (report.open_cases.refunds_unknown_too_long, report.new_cases, report.failed) == (1, 1, 0)
     assert "for an hour nobody could tell whether refunds of these payments were made" in caplog.text

@@ -556,6 +556,36 @@ def test_a_transfer_of_another_method_does_not_lapse_with_it(
     assert (state_of(waits), state_of(lapses)) == ("pending", "declined")
 
 
+def test_a_transfer_of_another_store_does_not_lapse_with_it(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    use_manual(checkout_settings)
+    waits, lapses = pay(snipcart), pay(snipcart)
+    Payment.objects.filter(pk=waits.pk).update(store="test")
+    checkout_settings.store("test", like="live")
+    checkout_settings.method("acme_card", store="live", OPTIONS={"EXPIRES_AFTER_DAYS": 14})
+    let_time_pass(timedelta(days=20))
+
+    assert services.settle().expired == 1
+
+    assert (state_of(waits), state_of(lapses)) == ("pending", "declined")
+
+
+def test_a_transfer_lapses_though_the_backend_of_another_method_cannot_be_built(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    use_manual(checkout_settings, EXPIRES_AFTER_DAYS=14)
+    payment = pay(snipcart)
+    method = checkout_settings()["STORES"]["live"]["METHODS"]["acme_card"]
+    broken = {**method, "BACKEND": "tests.support.backends.NotThere"}
+    checkout_settings.set("STORES.live.METHODS", {"acme_broken": broken, "acme_card": method})
+    let_time_pass(timedelta(days=20))
+
+    report = services.settle()
+
+    assert (report.expired, report.failed_stages, state_of(payment)) == (1, (), "declined")
+
+
 def test_a_transfer_waits_for_staff_where_the_method_says_nothing(
     snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
