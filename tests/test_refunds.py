@@ -996,6 +996,20 @@ def open_refunds(report: services.SettlementReport) -> int:
     return report.open_cases.refunds_in_review
 
 
+def test_a_refund_that_is_left_to_staff_while_it_is_repeated_stays_theirs(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown(provider, snipcart)
+    provider.script(refund="nonsense", before=[])
+    provider.meanwhile(lambda: Refund.objects.update(state="review"))
+
+    services.settle()
+
+    refund.refresh_from_db()
+    assert refund.state == "review"
+    assert history(refund.payment).count("refund_unknown") == 1
+
+
 def test_a_refund_is_repeated_with_its_key_for_three_days(provider: Provider, snipcart: StandIn) -> None:
     refund = unknown(provider, snipcart)
     age(hours=71, minutes=59)
