@@ -21,7 +21,7 @@ from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession,
 from tests.support import shoppers
 from tests.support.backends import Provider
 from tests.support.desk import act, boss, open_page, page_of, press, staff, told
-from tests.support.ledger import before, history, pay, provider
+from tests.support.ledger import before, history, pay, provider, unknown_refund
 from tests.support.shop import Shop
 
 __all__ = ["boss", "provider", "staff"]
@@ -83,6 +83,34 @@ def test_a_part_that_was_given_back_by_hand_does_not_free_the_session(
 
     assert pay(snipcart, session=session) == payment
     assert payment.kept_minor_units == 1
+
+
+def test_a_refund_that_nobody_knows_keeps_the_session_of_its_payment_and_of_no_other(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session, another = snipcart.session(), snipcart.session()
+    payment, other = for_another_order(snipcart, session), for_another_order(snipcart, another)
+    for each in (payment, other):
+        close(each)
+    unknown_refund(provider, payment)
+
+    assert services.mark_given_back(payment, payment.minor_units - 500, by="ada")
+    assert services.mark_given_back(other, other.minor_units, by="ada")
+
+    assert pay(snipcart, session=session) == payment
+    assert pay(snipcart, session=another) != other
+
+
+def test_a_paid_order_whose_money_all_went_back_is_not_paid_again_when_its_case_is_closed(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    payment = pay(snipcart, session=session)
+    Payment.objects.update(review_reason="disputed", resolved_at=timezone.now())
+
+    services.refund_by_staff(payment, payment.minor_units, by="ada")
+
+    assert pay(snipcart, session=session) == payment
 
 
 def test_money_of_another_currency_is_given_back_as_it_was_taken(
