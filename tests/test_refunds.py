@@ -664,6 +664,11 @@ def test_what_the_provider_says_at_length_is_cut_to_its_column(
     assert getattr(Refund.objects.get(), column) == "x" * (letters - 1) + "…"
 
 
+def test_the_name_of_who_requested_it_is_cut_to_its_column(provider: Provider, snipcart: StandIn) -> None:
+    refund = services.refund_by_staff(pay(snipcart), 500, by="a" * 200)
+    assert refund.requested_by == "a" * 150
+
+
 # Repeats.
 
 
