@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.models import Event, Payment, Refund
-from snipcart_checkout.services.audit_log import PROVIDER
-from snipcart_checkout.services.refunds import look_up_refund
+from snipcart_checkout.services.audit_log import PROVIDER, Actor
+from snipcart_checkout.services.refunds import look_up_refund, record_by_hand
 from snipcart_checkout.signals import payment_refunded
 from snipcart_checkout.testing import CheckoutSettings, StandIn, StandInSession, ask_for_refund
 from tests.support import shoppers
@@ -211,6 +211,23 @@ def test_no_more_than_is_left_was_given_back(snipcart: StandIn, by_hand: Provide
     assert not Refund.objects.exists()
 
 
+def test_the_ledger_itself_holds_that_no_more_than_is_left_was_given_back(
+    snipcart: StandIn, by_hand: Provider
+) -> None:
+    payment = pay(snipcart)
+    said: dict[str, Any] = {
+        "given_back_on": services.get_today(),
+        "at": None,
+        "note": "",
+        "actor": Actor(Event.Source.STAFF, "ada"),
+    }
+
+    assert record_by_hand(payment, payment.minor_units + 1, **said) is None
+    assert record_by_hand(payment, payment.minor_units, **said) is not None
+
+    assert Payment.objects.get().refunded_minor_units == payment.minor_units
+
+
 def test_nothing_is_recorded_after_a_refund_that_was_not_known_of(
     snipcart: StandIn, provider: Provider
 ) -> None:
@@ -247,6 +264,7 @@ def test_what_was_marked_by_mistake_counts_as_kept_again_and_can_be_refunded(
     payment = pay(snipcart, session=session)
     refund = services.mark_given_back(payment, payment.minor_units, by="ada")
     assert refund is not None
+    marked = refund.updated_at
 
     assert services.undo_given_back(refund, note="another order", by="bob")
 
@@ -260,7 +278,7 @@ def test_what_was_marked_by_mistake_counts_as_kept_again_and_can_be_refunded(
         "minor_units": payment.minor_units,
         "note": "another order",
     }
-    assert refund.updated_at > refund.created_at
+    assert refund.updated_at > marked
     assert pay(snipcart, session=session) == payment
     assert services.refund_by_staff(payment, payment.minor_units, by="ada").state == Refund.State.REFUNDED
 
