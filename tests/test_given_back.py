@@ -72,6 +72,20 @@ def test_a_closed_review_whose_money_was_given_back_by_hand_frees_its_session(
     assert not any(call.startswith("refund") for call in by_hand.calls)
 
 
+def test_a_closed_review_whose_money_the_provider_gave_back_frees_its_session_and_stays_closed(
+    snipcart: StandIn, provider: Provider
+) -> None:
+    session = snipcart.session()
+    payment = for_another_order(snipcart, session)
+    close(payment)
+
+    services.refund_by_staff(payment, payment.minor_units, by="ada")
+
+    assert pay(snipcart, session=session) != payment
+    payment.refresh_from_db()
+    assert payment.resolved_at is not None
+
+
 def test_a_part_that_was_given_back_by_hand_does_not_free_the_session(
     snipcart: StandIn, by_hand: Provider
 ) -> None:
