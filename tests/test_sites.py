@@ -191,9 +191,10 @@ class TestAddresses:
     ) -> None:
         settings.ROOT_URLCONF = urls
 
-        answer = Client().post(address, {"amount": 1}, "application/json")
+        answer = Client().post(f"{address}?a=b", {"amount": 1}, "application/json")
 
         assert (answer.status_code, hasattr(answer.wsgi_request, "urlconf")) == (status, changed)
+        assert answer.wsgi_request.META["QUERY_STRING"] == ""
 
     def test_a_script_name_stands_once_in_every_address(
         self, snipcart: StandIn, checkout_settings: CheckoutSettings
