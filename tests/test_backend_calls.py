@@ -36,7 +36,7 @@ _State = Payment.State
 
 
 @dataclass
-class Heard:
+class Received:
     """What the backend was told, the latest last."""
 
     charges: list[Charge] = field(default_factory=list)
@@ -46,30 +46,30 @@ class Heard:
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> Heard:
-    heard = Heard()
+def received(monkeypatch: pytest.MonkeyPatch) -> Received:
+    received = Received()
 
     class Listening(ScriptedBackend):
         can_lookup_refund = True
 
         def charge(self, charge: Charge) -> Any:
-            heard.charges.append(charge)
+            received.charges.append(charge)
             return super().charge(charge)
 
         def lookup(self, charge: Charge) -> Any:
-            heard.lookups.append(charge)
+            received.lookups.append(charge)
             return super().lookup(charge)
 
         def refund(self, refund: RefundRequest) -> Any:
-            heard.refunds.append(refund)
+            received.refunds.append(refund)
             return super().refund(refund)
 
         def lookup_refund(self, refund: RefundRequest) -> Any:
-            heard.refund_lookups.append(refund)
+            received.refund_lookups.append(refund)
             return super().lookup_refund(refund)
 
     monkeypatch.setattr("tests.support.backends.ScriptedBackend", Listening)
-    return heard
+    return received
 
 
 def come_back(payment: Payment) -> Payment:
@@ -86,14 +86,14 @@ def settle_later() -> None:
 
 
 def test_a_charge_is_told_everything_about_the_order(
-    snipcart: StandIn, provider: Provider, heard: Heard
+    snipcart: StandIn, provider: Provider, received: Received
 ) -> None:
     order = agree(snipcart.session(amount="12.30", language="fr"))
     provider.script(charge="redirect")
 
     payment = services.pay(services.Order(**{**vars(order), "form": {"iban": "DE00"}}))
 
-    assert heard.charges == [
+    assert received.charges == [
         Charge(
             reference=payment.reference,
             amount=Decimal("12.30"),
@@ -112,7 +112,7 @@ def test_a_charge_is_told_everything_about_the_order(
 
 
 def test_a_look_up_is_told_the_same_and_what_the_provider_called_the_payment(
-    snipcart: StandIn, provider: Provider, heard: Heard
+    snipcart: StandIn, provider: Provider, received: Received
 ) -> None:
     provider.script(charge="redirect")
     order = agree(snipcart.session())
@@ -120,24 +120,24 @@ def test_a_look_up_is_told_the_same_and_what_the_provider_called_the_payment(
 
     settle_later()
 
-    (charge,), (lookup,) = heard.charges, heard.lookups
+    (charge,), (lookup,) = received.charges, received.lookups
     told = {**vars(charge), "session": None, "provider_reference": f"order-{payment.reference}"}
     assert vars(lookup) == told
 
 
 @pytest.mark.parametrize("who, returned", [(come_back, True), (lambda payment: settle_later(), False)])
 def test_a_look_up_is_told_whether_the_shopper_has_come_back(
-    snipcart: StandIn, provider: Provider, heard: Heard, who: Any, returned: bool
+    snipcart: StandIn, provider: Provider, received: Received, who: Any, returned: bool
 ) -> None:
     provider.script(charge="redirect")
 
     who(pay(snipcart))
 
-    assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(returned, False)]
+    assert [(lookup.shopper_returned, lookup.is_void) for lookup in received.lookups] == [(returned, False)]
 
 
 def test_a_look_up_upon_a_message_is_told_neither_that_the_shopper_is_back_nor_that_it_is_void(
-    snipcart: StandIn, provider: Provider, heard: Heard
+    snipcart: StandIn, provider: Provider, received: Received
 ) -> None:
     provider.script(charge="redirect")
     payment = pay(snipcart)
@@ -146,11 +146,11 @@ def test_a_look_up_upon_a_message_is_told_neither_that_the_shopper_is_back_nor_t
 
     assert services.handle_notification(store, store.methods["acme_card"], headers, body)
 
-    assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(False, False)]
+    assert [(lookup.shopper_returned, lookup.is_void) for lookup in received.lookups] == [(False, False)]
 
 
 def test_a_look_up_that_ends_an_outdated_payment_is_told_that_it_is_void_and_its_shopper_here(
-    snipcart: StandIn, provider: Provider, heard: Heard
+    snipcart: StandIn, provider: Provider, received: Received
 ) -> None:
     session = snipcart.session()
     provider.script(charge="redirect")
@@ -159,11 +159,11 @@ def test_a_look_up_that_ends_an_outdated_payment_is_told_that_it_is_void_and_its
 
     assert services.check_redirect(payment) is False
 
-    assert [(lookup.shopper_returned, lookup.is_void) for lookup in heard.lookups] == [(True, True)]
+    assert [(lookup.shopper_returned, lookup.is_void) for lookup in received.lookups] == [(True, True)]
 
 
 def test_the_page_of_a_shopper_who_came_back_without_an_answer_asks_again_and_says_so(
-    snipcart: StandIn, provider: Provider, heard: Heard
+    snipcart: StandIn, provider: Provider, received: Received
 ) -> None:
     provider.script(charge="redirect", lookup="raise")
     payment = come_back(pay(snipcart))
@@ -172,7 +172,7 @@ def test_the_page_of_a_shopper_who_came_back_without_an_answer_asks_again_and_sa
 
     services.refresh_payment(payment)
 
-    assert [lookup.shopper_returned for lookup in heard.lookups] == [True, True]
+    assert [lookup.shopper_returned for lookup in received.lookups] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_the_page_of_a_shopper_who_came_back_without_an_answer_asks_again_and_sa
     ids=str,
 )
 def test_a_look_up_of_a_payment_that_is_over_for_us_is_told_so(
-    snipcart: StandIn, provider: Provider, heard: Heard, columns: dict[str, Any], is_void: bool
+    snipcart: StandIn, provider: Provider, received: Received, columns: dict[str, Any], is_void: bool
 ) -> None:
     provider.script(charge="redirect")
     payment = pay(snipcart)
@@ -196,11 +196,11 @@ def test_a_look_up_of_a_payment_that_is_over_for_us_is_told_so(
 
     come_back(payment)
 
-    assert [lookup.is_void for lookup in heard.lookups] == [is_void]
+    assert [lookup.is_void for lookup in received.lookups] == [is_void]
 
 
 def test_a_refund_and_its_look_up_are_told_the_charge_and_the_amount(
-    snipcart: StandIn, provider: Provider, heard: Heard
+    snipcart: StandIn, provider: Provider, received: Received
 ) -> None:
     payment = pay(snipcart, amount="12.30")
     refund = unknown_refund(provider, payment, 310)
@@ -215,7 +215,7 @@ def test_a_refund_and_its_look_up_are_told_the_charge_and_the_amount(
         "currency": "EUR",
         "minor_units": 310,
     }
-    first, again = heard.refunds[0], heard.refund_lookups[0]
+    first, again = received.refunds[0], received.refund_lookups[0]
     assert {name: getattr(first, name) for name in told} == told
     assert {name: getattr(again, name) for name in told} == told
     assert (first.refund_id, again.refund_id) == ("", "re-1")

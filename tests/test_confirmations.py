@@ -90,7 +90,7 @@ def undelivered(snipcart: StandIn, *faults: str | int, **session: Any) -> Paymen
 # What is said
 
 
-def test_a_paid_payment_is_told_with_the_providers_transaction_and_a_refund_link(
+def test_a_paid_payment_is_confirmed_with_the_providers_transaction_and_a_refund_link(
     snipcart: StandIn, provider: Provider
 ) -> None:
     payment = pay(snipcart)
@@ -105,7 +105,7 @@ def test_a_paid_payment_is_told_with_the_providers_transaction_and_a_refund_link
     assert re.fullmatch(r"https://pay\.shop\.example/checkout/live/refunds/[0-9a-f]{64}/", link)
 
 
-def test_a_pending_payment_is_told_as_processing_with_its_instructions(
+def test_a_pending_payment_is_confirmed_as_processing_with_its_instructions(
     snipcart: StandIn, provider: Provider
 ) -> None:
     provider.script(charge="pending", instructions="Transfer to\nFR76")
@@ -118,7 +118,7 @@ def test_a_pending_payment_is_told_as_processing_with_its_instructions(
 
 
 @pytest.mark.parametrize("code, state", [("card_declined", "failed"), ("payment_expired", "invalidated")])
-def test_a_failure_is_told_with_code_and_message_and_without_a_refund_link(
+def test_a_failure_is_confirmed_with_code_and_message_and_without_a_refund_link(
     snipcart: StandIn, provider: Provider, code: str, state: str
 ) -> None:
     provider.script(charge="pending", lookup="declined", code=code)
@@ -133,7 +133,7 @@ def test_a_failure_is_told_with_code_and_message_and_without_a_refund_link(
     assert "instructions" not in body
 
 
-def test_a_failure_is_told_without_reading_the_order_for_which_there_will_be_none(
+def test_a_failure_is_confirmed_without_reading_the_order_for_which_there_will_be_none(
     snipcart: StandIn, provider: Provider
 ) -> None:
     provider.script(charge="declined")
@@ -184,7 +184,7 @@ def test_only_a_hash_of_the_capability_is_stored(snipcart: StandIn, provider: Pr
     assert payment.capability_hash == hashlib.sha256(capability.encode()).hexdigest()
 
 
-def test_the_link_that_was_told_refunds(snipcart: StandIn, provider: Provider) -> None:
+def test_the_link_that_was_sent_refunds(snipcart: StandIn, provider: Provider) -> None:
     session = snipcart.session()
     Shopper().pay(session)
 
@@ -241,7 +241,7 @@ def test_the_link_stays_the_same_when_the_secret_key_is_rotated(
     assert first.body == second.body
 
 
-def test_without_the_secret_key_of_its_time_it_is_told_without_a_link_and_somebody_is_alerted(
+def test_without_the_secret_key_of_its_time_it_is_confirmed_without_a_link_and_somebody_is_alerted(
     snipcart: StandIn,
     provider: Provider,
     settings: Any,
@@ -280,7 +280,7 @@ def test_a_repeat_is_the_same_byte_for_byte(snipcart: StandIn, provider: Provide
     "fault",
     [408, 425, 429, 500, 502, 503, 504, 301, 304, "redirect", "cut-before", "cut-after", "hang-after"],
 )
-def test_what_is_neither_told_nor_refused_stays_on_the_schedule(
+def test_what_is_neither_delivered_nor_refused_stays_on_the_schedule(
     snipcart: StandIn, provider: Provider, checkout_settings: CheckoutSettings, fault: str | int
 ) -> None:
     checkout_settings(READ_TIMEOUT=1)
@@ -404,7 +404,7 @@ def test_a_refusal_opens_the_case_of_its_payment_anew(
 
 
 @pytest.mark.parametrize("unclear", ["cut-after", "hang-after", 500, 502, 504, 408, "cut-before"])
-def test_a_refusal_after_an_unclear_try_counts_as_told(
+def test_a_refusal_after_an_unclear_try_counts_as_delivered(
     snipcart: StandIn,
     provider: Provider,
     checkout_settings: CheckoutSettings,
@@ -429,7 +429,7 @@ def test_a_refusal_after_an_unclear_try_counts_as_told(
     assert unresolved == []
 
 
-def test_nobody_is_alerted_of_a_failure_that_counts_as_told_though_it_was_refused(
+def test_nobody_is_alerted_of_a_failure_that_counts_as_delivered_though_it_was_refused(
     snipcart: StandIn, provider: Provider, alerts: Callable[[], list[str]]
 ) -> None:
     provider.script(charge="declined")
@@ -442,7 +442,7 @@ def test_nobody_is_alerted_of_a_failure_that_counts_as_told_though_it_was_refuse
     assert alerts() == []
 
 
-def test_a_refusal_counts_as_told_however_many_clear_tries_came_after_the_unclear_one(
+def test_a_refusal_counts_as_delivered_however_many_clear_tries_came_after_the_unclear_one(
     snipcart: StandIn, provider: Provider
 ) -> None:
     payment = undelivered(snipcart, "cut-after")
@@ -464,7 +464,7 @@ def test_a_refusal_after_an_unclear_try_goes_to_review_where_it_does_not_mean_a_
 
 
 @pytest.mark.parametrize("failure", [400, "cut-after"], ids=["refused", "unclear"])
-def test_a_refusal_after_an_unclear_try_goes_to_review_when_a_failure_may_have_been_heard_before(
+def test_a_refusal_after_an_unclear_try_goes_to_review_when_a_failure_may_have_been_recorded_before(
     snipcart: StandIn, provider: Provider, failure: str | int
 ) -> None:
     provider.script(charge="declined", lookup="paid")
@@ -597,7 +597,7 @@ def test_a_process_that_died_makes_the_attempt_unclear_only_once_it_was_sending(
     assert try_again(payment).status == status
 
 
-def test_a_real_repeat_that_snipcart_refuses_counts_as_told(
+def test_a_real_repeat_that_snipcart_refuses_counts_as_delivered(
     provider: Provider, checkout_settings: CheckoutSettings
 ) -> None:
     with StandIn(accepts_repeats=False) as strict:
@@ -635,7 +635,7 @@ def test_the_log_names_the_position_of_a_refused_key(
     assert "primary-key-for-tests" not in caplog.text
 
 
-def test_when_every_key_is_refused_somebody_is_told_at_once_and_once(
+def test_when_every_key_is_refused_staff_are_alerted_at_once_and_once(
     snipcart: StandIn, provider: Provider, alerts: Any, unresolved: list[Payment]
 ) -> None:
     snipcart.fail("payment", 401, times=None)
@@ -700,7 +700,7 @@ def test_the_shopper_is_led_to_where_snipcart_says(snipcart: StandIn, provider: 
 @pytest.mark.parametrize(
     "fault", ["not-json", "wrong-json", "truncated-json", "cut-body", "huge", "gzip-bomb"]
 )
-def test_a_2xx_that_cannot_be_read_is_told_with_a_warning_and_the_page_says_paid(
+def test_a_2xx_that_cannot_be_read_is_delivered_with_a_warning_and_the_page_says_paid(
     snipcart: StandIn, provider: Provider, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     payment = undelivered(snipcart, fault)
@@ -745,7 +745,7 @@ def pending(snipcart: StandIn, provider: Provider, *faults: str | int, **session
 
 
 @pytest.mark.parametrize("lookup, final", [("paid", "processed"), ("declined", "failed")])
-def test_an_untold_processing_is_dropped_when_the_final_word_is_owed(
+def test_an_undelivered_processing_is_superseded_when_the_final_outcome_is_enqueued(
     snipcart: StandIn, provider: Provider, lookup: str, final: str
 ) -> None:
     payment = pending(snipcart, provider, 429)
@@ -805,7 +805,7 @@ def test_the_second_confirmation_waits_for_the_first(snipcart: StandIn, provider
     assert snipcart.confirmations == []
 
 
-def test_a_processing_that_was_told_is_followed_by_the_final_word(
+def test_a_processing_that_was_delivered_is_followed_by_the_final_outcome(
     snipcart: StandIn, provider: Provider
 ) -> None:
     payment = pending(snipcart, provider)
@@ -1053,7 +1053,7 @@ def test_an_answer_that_comes_after_it_was_left_to_a_person_is_taken(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refused_repeat_of_two_processes_counts_as_told_once(
+def test_a_refused_repeat_of_two_processes_counts_as_delivered_once(
     snipcart: StandIn, provider: Provider, alerts: Callable[[], list[str]]
 ) -> None:
     payment = undelivered(snipcart, "cut-after")
@@ -1074,7 +1074,7 @@ def _take_over() -> None:
         connection.close()
 
 
-def test_deliveries_count_only_what_snipcart_heard(snipcart: StandIn, provider: Provider) -> None:
+def test_deliveries_count_only_what_snipcart_recorded(snipcart: StandIn, provider: Provider) -> None:
     undelivered(snipcart, 429)
     undelivered(snipcart, 429)
     Confirmation.objects.update(due_at=timezone.now())
@@ -1103,7 +1103,7 @@ def test_what_a_delivery_returns_prints_nothing_of_the_session_that_it_read(
     assert "ada@example.org" not in repr(delivery)
 
 
-def test_a_told_confirmation_is_never_sent_again(snipcart: StandIn, provider: Provider) -> None:
+def test_a_delivered_confirmation_is_never_sent_again(snipcart: StandIn, provider: Provider) -> None:
     payment = pay(snipcart)
 
     deliver_session(payment.session_key, at_once=True)

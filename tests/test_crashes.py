@@ -66,7 +66,7 @@ def settle(shop: Shop) -> Any:
 
 
 @pytest.mark.parametrize("moment, kind", CRASHES)
-def test_a_shopper_whose_process_is_killed_pays_once_and_snipcart_hears_it_once(
+def test_a_shopper_whose_process_is_killed_pays_once_and_it_is_confirmed_once(
     shop: Shop, moment: str, kind: str
 ) -> None:
     flags = FLAGS[kind]
@@ -111,7 +111,7 @@ def test_a_shopper_who_tries_again_after_a_crash_is_not_charged_twice(
 
 
 @pytest.mark.parametrize("accepts_repeats", [True, False], ids=["told-again", "refused-as-told-before"])
-def test_a_confirmation_that_had_arrived_counts_as_told_however_snipcart_takes_the_second(
+def test_a_confirmation_that_had_arrived_counts_as_delivered_however_snipcart_takes_the_second(
     shop: Shop, accepts_repeats: bool
 ) -> None:
     session = shop.snipcart.session()
@@ -234,7 +234,7 @@ def test_settling_may_be_killed_while_it_asks_the_provider(
 
 
 @pytest.mark.parametrize("fault", ["hang", "hang-after"])
-def test_the_settling_command_may_be_killed_while_it_tells_snipcart(shop: Shop, fault: str) -> None:
+def test_the_settling_command_may_be_killed_while_it_notifies_snipcart(shop: Shop, fault: str) -> None:
     session = shop.snipcart.session()
     crash(shop, session, "once it is committed")
     shop.snipcart.fail("payment", fault, seconds=300)

@@ -51,6 +51,6 @@ def test_a_text_says_whether_money_was_taken() -> None:
     assert all(decline_text(code, "fr").endswith("Rien n’a été débité.") for code in OF_SNIPCART)
 
 
-def test_a_payment_that_lapsed_is_not_said_to_have_taken_nothing() -> None:
+def test_a_payment_that_expired_is_not_said_to_have_taken_nothing() -> None:
     # The money may still be under way; it did not come in time, and that is all that is known.
     assert decline_text(EXPIRED, "en") == "The payment did not arrive in time."

@@ -198,7 +198,7 @@ class TestPiggyPay:
         visitor.open_latest_order()
         visitor.sees("Paid", "processed")
 
-    def test_after_a_closed_window_the_notification_tells_all(self, visitor: Visitor) -> None:
+    def test_after_a_closed_window_the_notification_settles_all(self, visitor: Visitor) -> None:
         self.arrive(visitor)
         visitor.press("Approve, and close the window before going back")
         visitor.sees_heading("The window is closed")

@@ -446,7 +446,7 @@ class Trade(RuleBasedStateMachine):
             self.act(lambda: services.mark_received(payment, by="ada"), fate)
 
     @rule(which=any_number, fate=fates)
-    def let_lapse(self, which: int, fate: Fate) -> None:
+    def let_expire(self, which: int, fate: Fate) -> None:
         if payment := self.payment(which):
             self.misled.add(payment.session_id)
             self.act(lambda: services.mark_expired(payment, by="ada"), fate)

@@ -75,7 +75,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
 
 
 @pytest.fixture
-def heard() -> Iterator[list[str]]:
+def signals_sent() -> Iterator[list[str]]:
     """The names of the signals that were sent."""
     names: list[str] = []
     for name in signals.__all__:
@@ -287,13 +287,13 @@ def test_it_makes_no_difference_which_commit_or_answer_is_lost(
     snipcart: StandIn,
     provider: Provider,
     database: Database,
-    heard: list[str],
+    signals_sent: list[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def run(loses: int) -> dict[str, Any]:
         provider.script()
         before = (len(provider.captures), len(provider.refunds), len(snipcart.confirmations))
-        heard.clear()
+        signals_sent.clear()
         caplog.clear()
         database.loses, database.commits = loses, commits
         payment = flow(snipcart, provider, database)
@@ -302,7 +302,7 @@ def test_it_makes_no_difference_which_commit_or_answer_is_lost(
             "captures": len(provider.captures) - before[0],
             "refunds made": len(provider.refunds) - before[1],
             "confirmations sent": [body["state"] for body in snipcart.confirmations[before[2] :]],
-            "signals": list(heard),
+            "signals": list(signals_sent),
             "alerts": [record.msg for record in caplog.records if record.levelname == "ERROR"],
         }
 

@@ -268,7 +268,7 @@ class TestLookup:
         assert backend().lookup(replace(asked, is_void=True)) == Declined("cancelled")
         assert lyra.orders[asked.provider_reference]["paymentOrderStatus"] == "CANCELLED"
 
-    def test_what_was_paid_for_it_is_told_all_the_same(self, lyra: LyraAccount) -> None:
+    def test_what_was_paid_for_it_is_confirmed_all_the_same(self, lyra: LyraAccount) -> None:
         asked = left()
         lyra.shopper_pays(asked.reference)
         assert isinstance(backend().lookup(replace(asked, is_void=True)), Paid)

@@ -184,7 +184,7 @@ class TestPayments:
         assert [notify(client, payment) for _ in range(3)] == [204, 204, 204]
         assert states_of(session) == ["processed"]
 
-    def test_one_of_an_unknown_order_is_heard_and_forgotten(
+    def test_one_of_an_unknown_order_is_handled_and_forgotten(
         self, client: Client, snipcart: StandIn, shop: LyraAccount
     ) -> None:
         body = notification("CMD-7")
@@ -222,7 +222,9 @@ class TestPayments:
         assert (Payment.objects.get().state, session.confirmations) == ("declined", [])
         assert leave(client, session).state == "pending"
 
-    def test_a_slow_payment_is_told_twice(self, client: Client, snipcart: StandIn, shop: LyraAccount) -> None:
+    def test_a_slow_payment_is_confirmed_twice(
+        self, client: Client, snipcart: StandIn, shop: LyraAccount
+    ) -> None:
         session = snipcart.session()
         payment = leave(client, session)
         uuid = shop.shopper_pays_slowly(payment.reference)

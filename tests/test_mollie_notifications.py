@@ -30,7 +30,7 @@ def test_a_notification_names_the_charge_of_its_payment(account: MollieAccount) 
 
 
 @pytest.mark.parametrize("status", ["pending", "authorized", "paid", "canceled", "expired", "failed"])
-def test_a_notification_is_heard_in_every_status_that_it_is_sent_for(
+def test_a_notification_is_handled_in_every_status_that_it_is_sent_for(
     account: MollieAccount, status: str
 ) -> None:
     asked = left()

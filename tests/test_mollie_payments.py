@@ -144,7 +144,7 @@ def test_no_order_is_placed_for_a_shopper_whose_bank_has_not_answered(
     assert (payment.state, session.state) == ("paid", "processed")
 
 
-def test_a_transfer_is_told_twice_and_shows_the_account(
+def test_a_transfer_is_confirmed_twice_and_shows_the_account(
     client: Client, snipcart: StandIn, account: MollieAccount
 ) -> None:
     session = snipcart.session()

@@ -90,7 +90,7 @@ def test_a_payment_that_is_paid_is_not_asked_about_again(snipcart: StandIn, prov
     assert provider.calls == [f"charge {payment.reference}"]
 
 
-def test_a_notification_heard_twice_is_heard_once(snipcart: StandIn, provider: Provider) -> None:
+def test_a_notification_received_twice_is_handled_once(snipcart: StandIn, provider: Provider) -> None:
     payment = begin(snipcart, provider)
     provider.complete(payment.reference)
 
@@ -100,7 +100,7 @@ def test_a_notification_heard_twice_is_heard_once(snipcart: StandIn, provider: P
     assert len(snipcart.confirmations) == 1
 
 
-def test_an_unknown_reference_is_heard_and_forgotten(snipcart: StandIn, provider: Provider) -> None:
+def test_an_unknown_reference_is_handled_and_forgotten(snipcart: StandIn, provider: Provider) -> None:
     assert notify(provider, uuid.uuid4()).status_code == 204
     assert provider.calls == []
 

@@ -148,7 +148,7 @@ def test_an_exception_after_the_capture_is_unknown_and_a_second_press_charges_no
 @pytest.mark.parametrize(
     "said", [{"amount": "12.31"}, {"amount": "0.01"}, {"currency": "USD"}, {"currency": "€"}]
 )
-def test_paid_with_another_amount_or_currency_goes_to_review_and_is_not_told(
+def test_paid_with_another_amount_or_currency_goes_to_review_and_is_not_confirmed(
     snipcart: StandIn, provider: Provider, said: dict[str, str]
 ) -> None:
     provider.script(**said)
@@ -271,7 +271,7 @@ def test_the_providers_reference_is_stored_before_the_shopper_leaves(
     assert payment.redirect_url.startswith(PROVIDER_ORIGIN)
 
 
-def test_nothing_is_told_while_the_shopper_is_away(snipcart: StandIn, provider: Provider) -> None:
+def test_nothing_is_confirmed_while_the_shopper_is_away(snipcart: StandIn, provider: Provider) -> None:
     begin(snipcart, provider)
     let_time_pass(timedelta(minutes=6))
 
@@ -284,14 +284,14 @@ def test_nothing_is_told_while_the_shopper_is_away(snipcart: StandIn, provider: 
 # After the detour
 
 
-def test_a_detour_that_was_paid_is_told_as_processed(snipcart: StandIn, provider: Provider) -> None:
+def test_a_detour_that_was_paid_is_confirmed_as_processed(snipcart: StandIn, provider: Provider) -> None:
     _, payment = begin(snipcart, provider)
 
     assert complete(provider, payment).state == _State.PAID
     assert told(snipcart) == ["processed"]
 
 
-def test_after_the_detour_the_session_is_asked_again_before_snipcart_is_told(
+def test_after_the_detour_the_session_is_asked_again_before_snipcart_is_notified(
     snipcart: StandIn, provider: Provider
 ) -> None:
     _, payment = begin(snipcart, provider)
@@ -389,7 +389,7 @@ def test_the_same_lines_in_another_order_are_the_same_order(snipcart: StandIn, p
     assert complete(provider, payment).state == _State.PAID
 
 
-def test_a_detour_that_ends_pending_is_told_as_processing_and_then_as_processed(
+def test_a_detour_that_ends_pending_is_confirmed_as_processing_and_then_as_processed(
     snipcart: StandIn, provider: Provider
 ) -> None:
     _, payment = begin(snipcart, provider)
@@ -599,7 +599,7 @@ def test_a_late_decline_takes_back_no_capture_in_review(snipcart: StandIn, provi
     assert (payment.state, payment.captured_minor_units) == (_State.REVIEW, 100)
 
 
-def test_an_abandoned_payment_that_turns_out_paid_is_paid_and_told(
+def test_an_abandoned_payment_that_turns_out_paid_is_paid_and_confirmed(
     snipcart: StandIn, provider: Provider
 ) -> None:
     _, payment = begin(snipcart, provider)
@@ -611,7 +611,7 @@ def test_an_abandoned_payment_that_turns_out_paid_is_paid_and_told(
     assert told(snipcart) == ["processed"]
 
 
-def test_a_payment_told_as_processing_that_the_provider_lost_goes_to_review(
+def test_a_payment_confirmed_as_processing_that_the_provider_lost_goes_to_review(
     snipcart: StandIn, provider: Provider
 ) -> None:
     provider.script(charge="pending", lookup="not_found")
@@ -621,7 +621,7 @@ def test_a_payment_told_as_processing_that_the_provider_lost_goes_to_review(
     assert (payment.state, payment.review_reason) == (_State.REVIEW, "lost_by_provider")
 
 
-def test_a_payment_that_its_provider_finds_again_is_compared_and_told_as_processed(
+def test_a_payment_that_its_provider_finds_again_is_compared_and_confirmed_as_processed(
     snipcart: StandIn, provider: Provider
 ) -> None:
     session = snipcart.session()
@@ -659,7 +659,7 @@ def test_an_abandoned_payment_taken_up_again_keeps_its_reference_and_forgets_its
 # Declined
 
 
-def test_a_declined_payment_that_turns_out_paid_is_paid_and_told(
+def test_a_declined_payment_that_turns_out_paid_is_paid_and_confirmed(
     snipcart: StandIn, provider: Provider
 ) -> None:
     provider.script(charge="declined", lookup="paid")
@@ -689,7 +689,7 @@ def test_a_declined_payment_that_turns_out_paid_beside_a_paid_one_goes_to_review
     assert told(snipcart) == ["processed"]
 
 
-def test_a_detour_that_was_declined_may_be_tried_again_and_nothing_is_told(
+def test_a_detour_that_was_declined_may_be_tried_again_and_nothing_is_confirmed(
     snipcart: StandIn, provider: Provider
 ) -> None:
     session, payment = begin(snipcart, provider)
@@ -702,7 +702,7 @@ def test_a_detour_that_was_declined_may_be_tried_again_and_nothing_is_told(
 
 
 @pytest.mark.parametrize("code, state", [("card_declined", "failed"), ("payment_expired", "invalidated")])
-def test_a_decline_after_processing_is_told_at_once(
+def test_a_decline_after_processing_is_delivered_at_once(
     snipcart: StandIn, provider: Provider, code: str, state: str
 ) -> None:
     provider.script(charge="pending", lookup="declined", code=code)

@@ -195,7 +195,9 @@ def test_a_shopper_who_closed_paypals_page_is_led_to_the_same_order(
     assert Payment.objects.get() == payment
 
 
-def test_a_pending_capture_is_told_twice(client: Client, snipcart: StandIn, account: PayPalAccount) -> None:
+def test_a_pending_capture_is_confirmed_twice(
+    client: Client, snipcart: StandIn, account: PayPalAccount
+) -> None:
     session = snipcart.session()
     payment = leave(client, session)
     account.capture_status = "PENDING"
@@ -209,7 +211,7 @@ def test_a_pending_capture_is_told_twice(client: Client, snipcart: StandIn, acco
     assert [told["state"] for told in session.confirmations] == ["processing", "processed"]
 
 
-def test_a_pending_capture_that_is_denied_is_told_as_failed(
+def test_a_pending_capture_that_is_denied_is_confirmed_as_failed(
     client: Client, snipcart: StandIn, account: PayPalAccount
 ) -> None:
     session = snipcart.session()

@@ -213,7 +213,7 @@ def test_equal_refunds_at_once_are_one(shop: Shop) -> None:
     assert [made["minor_units"] for made in shop.provider.refunds] == [310]
 
 
-def test_five_settling_commands_at_once_tell_each_confirmation_once(shop: Shop) -> None:
+def test_five_settling_commands_at_once_deliver_each_confirmation_once(shop: Shop) -> None:
     sessions = [shop.snipcart.session() for _ in range(6)]
     shop.snipcart.fail("payment", "cut-before", times=None)
     shop.processes.race(*[work for session in sessions for work in submits(session, "acme_card")])
@@ -252,7 +252,7 @@ def test_settling_processes_share_the_questions_about_unknown_charges(
 
 
 @pytest.mark.parametrize("flags", [REPEATS, NEITHER], ids=["repeats", "neither"])
-def test_settling_processes_share_uncertain_refunds(shop: Shop, flags: dict[str, bool]) -> None:
+def test_settling_processes_share_unknown_refunds(shop: Shop, flags: dict[str, bool]) -> None:
     session = shop.snipcart.session(amount="12.30")
     shop.equip(flags)
     shop.processes.run(shoppers.submit, session.public_token, "acme_card")
@@ -310,7 +310,7 @@ def test_an_abandoned_payment_is_taken_up_again_once(shop: Shop, flags: dict[str
     shop.books.assert_settled()
 
 
-def test_of_staff_who_disagree_at_once_snipcart_hears_one(shop: Shop) -> None:
+def test_of_staff_who_disagree_at_once_one_outcome_is_delivered(shop: Shop) -> None:
     session = shop.snipcart.session()
     shop.provider.script(charge="pending")
     shop.processes.run(shoppers.submit, session.public_token, "acme_card")
@@ -318,7 +318,7 @@ def test_of_staff_who_disagree_at_once_snipcart_hears_one(shop: Shop) -> None:
 
     shop.processes.race(
         *[(shoppers.receive, (str(payment.reference),))] * 3,
-        *[(shoppers.let_lapse, (str(payment.reference),))] * 3,
+        *[(shoppers.let_expire, (str(payment.reference),))] * 3,
     )
 
     payment.refresh_from_db()

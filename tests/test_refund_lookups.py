@@ -219,7 +219,7 @@ def test_a_message_about_an_unknown_refund_asks_what_came_of_it(
 
 
 @pytest.mark.usefixtures("can_be_asked")
-def test_a_message_about_a_refund_that_failed_is_heard_once(
+def test_a_message_about_a_refund_that_failed_is_handled_once(
     provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     payment = pay(snipcart)

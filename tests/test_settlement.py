@@ -522,10 +522,10 @@ def test_a_connection_that_the_database_closes_during_a_run_is_replaced_for_what
     assert (report.failed, report.failed_stages) == (failed, failed_stages)
 
 
-# Waits that lapse.
+# Waits that expire.
 
 
-def test_a_transfer_that_is_never_received_lapses_where_the_method_says_so(
+def test_a_transfer_that_is_never_received_expires_where_the_method_says_so(
     snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     use_manual(checkout_settings, EXPIRES_AFTER_DAYS=14)
@@ -541,11 +541,11 @@ def test_a_transfer_that_is_never_received_lapses_where_the_method_says_so(
     assert payment.events.get(name="declined").source == "settle"
 
 
-def test_a_transfer_of_another_method_does_not_lapse_with_it(
+def test_a_transfer_of_another_method_does_not_expire_with_it(
     snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     use_manual(checkout_settings)
-    waits, lapses = pay(snipcart), pay(snipcart)
+    waits, expires = pay(snipcart), pay(snipcart)
     Payment.objects.filter(pk=waits.pk).update(method="acme_transfer")
     checkout_settings.method("acme_transfer", like="acme_card")
     checkout_settings.method("acme_card", OPTIONS={"EXPIRES_AFTER_DAYS": 14})
@@ -553,14 +553,14 @@ def test_a_transfer_of_another_method_does_not_lapse_with_it(
 
     assert services.settle().expired == 1
 
-    assert (state_of(waits), state_of(lapses)) == ("pending", "declined")
+    assert (state_of(waits), state_of(expires)) == ("pending", "declined")
 
 
-def test_a_transfer_of_another_store_does_not_lapse_with_it(
+def test_a_transfer_of_another_store_does_not_expire_with_it(
     snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     use_manual(checkout_settings)
-    waits, lapses = pay(snipcart), pay(snipcart)
+    waits, expires = pay(snipcart), pay(snipcart)
     Payment.objects.filter(pk=waits.pk).update(store="test")
     checkout_settings.store("test", like="live")
     checkout_settings.method("acme_card", store="live", OPTIONS={"EXPIRES_AFTER_DAYS": 14})
@@ -568,10 +568,10 @@ def test_a_transfer_of_another_store_does_not_lapse_with_it(
 
     assert services.settle().expired == 1
 
-    assert (state_of(waits), state_of(lapses)) == ("pending", "declined")
+    assert (state_of(waits), state_of(expires)) == ("pending", "declined")
 
 
-def test_a_transfer_lapses_though_the_backend_of_another_method_cannot_be_built(
+def test_a_transfer_expires_though_the_backend_of_another_method_cannot_be_built(
     snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     use_manual(checkout_settings, EXPIRES_AFTER_DAYS=14)
@@ -598,7 +598,7 @@ def test_a_transfer_waits_for_staff_where_the_method_says_nothing(
     assert (state_of(payment), report.expired, report.needs_attention) == ("pending", 0, False)
 
 
-def test_what_a_provider_can_be_asked_about_does_not_lapse_by_itself(
+def test_what_a_provider_can_be_asked_about_does_not_expire_by_itself(
     provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     checkout_settings.method("acme_card", OPTIONS={"expires_after": timedelta(days=1)})
@@ -614,7 +614,7 @@ def test_what_a_provider_can_be_asked_about_does_not_lapse_by_itself(
 # Telling Snipcart.
 
 
-def test_what_is_due_is_told(provider: Provider, snipcart: StandIn) -> None:
+def test_what_is_due_is_delivered(provider: Provider, snipcart: StandIn) -> None:
     snipcart.fail("payment", 500)
     pay(snipcart)
     assert services.settle().delivered == 0
@@ -625,13 +625,13 @@ def test_what_is_due_is_told(provider: Provider, snipcart: StandIn) -> None:
     assert [body["state"] for body in snipcart.confirmations] == ["processed"]
 
 
-def test_what_a_run_creates_it_tells(provider: Provider, snipcart: StandIn) -> None:
+def test_what_a_run_creates_it_delivers(provider: Provider, snipcart: StandIn) -> None:
     unknown(provider, snipcart)
     services.settle()
     assert Confirmation.objects.get().status == Confirmation.Status.DELIVERED
 
 
-def test_whatever_is_wrong_with_one_session_the_others_are_told(
+def test_whatever_is_wrong_with_one_session_the_others_are_delivered(
     provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     snipcart.fail("payment", 500, times=2)
@@ -877,7 +877,7 @@ def test_a_payment_whose_provider_still_answers_is_no_case_while_another_is(
     assert list(services.payments_unknown_too_long()) == [silent]
 
 
-def test_what_is_not_told_for_an_hour_alerts_once(
+def test_what_is_not_delivered_for_an_hour_alerts_once(
     provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     snipcart.fail("payment", 500, times=None)

@@ -182,7 +182,7 @@ def test_a_card_that_is_declined_at_stripe_leaves_snipcart_in_peace(
     assert (payment.state, session.confirmations) == ("pending", [])
 
 
-def test_a_debit_is_told_twice(client: Client, snipcart: StandIn, account: StripeAccount) -> None:
+def test_a_debit_is_confirmed_twice(client: Client, snipcart: StandIn, account: StripeAccount) -> None:
     session = snipcart.session()
     payment = leave(client, session)
     account.shopper_pays_slowly(payment.provider_reference)
@@ -193,7 +193,7 @@ def test_a_debit_is_told_twice(client: Client, snipcart: StandIn, account: Strip
     assert [told["state"] for told in session.confirmations] == ["processing", "processed"]
 
 
-def test_a_debit_that_comes_back_is_told_as_failed(
+def test_a_debit_that_comes_back_is_confirmed_as_failed(
     client: Client, snipcart: StandIn, account: StripeAccount
 ) -> None:
     session = snipcart.session()

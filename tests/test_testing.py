@@ -243,7 +243,7 @@ class TestConfirmations:
         assert "already processed" in refused.json()["message"]
         assert session.state == "processed"
 
-    def test_a_preliminary_outcome_is_told_once(self, snipcart: StandIn, http: requests.Session) -> None:
+    def test_a_preliminary_outcome_is_delivered_once(self, snipcart: StandIn, http: requests.Session) -> None:
         session = snipcart.session()
         tell(http, snipcart, outcome(session, "processing"))
         other = outcome(session, "processing", instructions="Please wait.")

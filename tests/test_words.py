@@ -126,6 +126,27 @@ def test_names_are_the_fields_words() -> None:
     assert {source: names for source, names in found.items() if names} == {}
 
 
+# A person is told, and tries again, in plain English; a confirmation is delivered.
+IN_PLAIN_ENGLISH = {"told", "tries"}
+OF_A_CONFIRMATION = re.compile(r"told_(as|twice)|(counts_as|and)_told|snipcart_is_told")
+
+
+def test_tests_are_named_in_the_fields_words() -> None:
+    tests = sorted(Path(__file__).parent.rglob("*.py"))
+    found = {path.name: private_test_names(ast.parse(path.read_text())) for path in tests}
+    assert {file: names for file, names in found.items() if names} == {}
+
+
+def private_test_names(tree: ast.Module) -> list[str]:
+    functions = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef))
+    return [
+        name
+        for name in functions
+        if OF_A_CONFIRMATION.search(name)
+        or (WORDS.keys() - IN_PLAIN_ENGLISH) & {part.lower() for part in PARTS_OF_A_NAME.findall(name)}
+    ]
+
+
 def test_texts_and_stored_values_are_the_fields_words() -> None:
     found = {source: private_texts(texts_in(parsed(source))) for source in SOURCES}
     assert {source: texts for source, texts in found.items() if texts} == {}

@@ -260,9 +260,9 @@ class BTCPayServer:
             return answer
         if request.headers.get("Authorization") != f"token {API_KEY}":
             return _problem(401, "unauthenticated")
-        return self._spoiled(self._route(request.method or "", parts.path, query, body))
+        return self._with_fault(self._route(request.method or "", parts.path, query, body))
 
-    def _spoiled(self, answer: Answer) -> Answer:
+    def _with_fault(self, answer: Answer) -> Answer:
         spoil, self._spoil = self._spoil, None
         if spoil is None:
             return answer

@@ -116,7 +116,7 @@ def receive(ready: Ready, reference: str) -> bool:
     return mark_received(payment, by="somebody")
 
 
-def let_lapse(ready: Ready, reference: str) -> bool:
+def let_expire(ready: Ready, reference: str) -> bool:
     """Be staff who wait no longer."""
     payment = Payment.objects.get(pk=reference)
     ready()
