@@ -52,7 +52,8 @@ def _allow(sock: socket.socket, seconds: float) -> None:
     A limit that is right to a hundredth of a second stays: to set one is a call of the system, and hands Python's lock
     to another thread.
     """
-    if abs((sock.gettimeout() or 0.0) - seconds) > 0.01:
+    current = sock.gettimeout()
+    if current is None or abs(current - seconds) > 0.01:
         sock.settimeout(seconds)
 
 
