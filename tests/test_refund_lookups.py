@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from snipcart_checkout import services
 from snipcart_checkout.exceptions import RefundUnknown
@@ -188,6 +189,110 @@ def test_a_refund_that_a_run_is_repeating_is_not_for_staff_to_decide(
     assert services.settle().refunds_settled == 1
 
     assert (ended, Refund.objects.get().state) == ([False], Refund.State.REFUNDED)
+
+
+@pytest.mark.usefixtures("can_be_asked")
+@pytest.mark.parametrize("accepted", [False, True], ids=["unknown", "accepted"])
+def test_of_two_runs_that_find_the_same_refunds_one_asks_about_each(
+    provider: Provider, snipcart: StandIn, accepted: bool
+) -> None:
+    payments = pay(snipcart), pay(snipcart)
+    if accepted:
+        provider.script(refund="pending")
+        refunds = [services.refund_by_staff(payment, 500, by="ada") for payment in payments]
+    else:
+        refunds = [unknown_refund(provider, payment) for payment in payments]
+    provider.script(refund_lookup="nonsense")
+    let_time_pass(timedelta(hours=2))
+    asked = len(provider.calls)
+    provider.meanwhile(services.settle)
+
+    services.settle()
+
+    assert sorted(provider.calls[asked:]) == sorted(f"lookup_refund {refund.pk}" for refund in refunds)
+
+
+def test_a_refund_that_staff_end_while_a_run_repeats_another_is_not_made(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    first, second = (unknown_refund(provider, pay(snipcart)) for _ in range(2))
+    let_time_pass(timedelta(hours=2))
+    asked = list(provider.calls)
+
+    def end() -> None:
+        assert services.resolve_refund(second, was_made=False, note="not there", by="ada")
+
+    provider.meanwhile(end)
+
+    assert services.settle().refunds_settled == 1
+
+    assert provider.calls == [*asked, f"refund {first.pk}"]
+    assert [refund["reference"] for refund in provider.refunds] == [str(first.pk)]
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_staff_can_end_a_refund_that_a_run_has_asked_about_in_vain(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    provider.script(refund_lookup="nonsense")
+
+    assert later().refunds_settled == 0
+
+    assert services.resolve_refund(refund, was_made=False, note="not there", by="ada")
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_run_that_took_too_long_leaves_the_lease_to_the_one_that_has_it_now(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    provider.script(refund_lookup="nonsense")
+    let_time_pass(timedelta(hours=2))
+    until = timezone.now() + timedelta(minutes=4)
+    provider.meanwhile(lambda: Refund.objects.update(lease_until=until))
+
+    services.settle()
+
+    assert Refund.objects.get().lease_until == until
+    assert not services.resolve_refund(refund, was_made=False, note="not there", by="ada")
+
+
+@pytest.mark.usefixtures("can_be_asked")
+def test_a_refund_that_can_fail_no_more_for_its_age_says_nothing_of_a_younger_one(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payment = pay(snipcart)
+    provider.script(refund="pending")
+    old = services.refund_by_staff(payment, 500, by="ada")
+    let_time_pass(timedelta(days=9))
+    young = services.refund_by_staff(payment, 400, by="ada")
+    let_time_pass(timedelta(days=2))
+
+    services.settle()
+
+    provisional = dict(Refund.objects.values_list("pk", "is_provisional"))
+    assert provisional == {old.pk: False, young.pk: True}
+    assert provider.calls[-1] == f"lookup_refund {young.pk}"
+
+
+@pytest.mark.parametrize("accepted", [False, True], ids=["unknown", "accepted"])
+def test_a_run_whose_time_is_over_asks_about_no_refund(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings, accepted: bool
+) -> None:
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup_refund": True})
+    payment = pay(snipcart)
+    if accepted:
+        provider.script(refund="pending")
+        services.refund_by_staff(payment, 500, by="ada")
+    else:
+        unknown_refund(provider, payment)
+    let_time_pass(timedelta(hours=2))
+    asked = list(provider.calls)
+
+    assert not services.settle(time_limit=0.000001).is_complete
+
+    assert provider.calls == asked
 
 
 # The provider sends a message about a refund.

@@ -129,11 +129,12 @@ def test_after_three_days_a_charge_is_not_repeated_but_left_to_a_person(
     checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
     let_time_pass(timedelta(hours=72, seconds=1))
 
-    services.settle()
+    report = services.settle()
 
     payment.refresh_from_db()
     assert (payment.state, payment.review_reason) == ("review", "outcome_unknown")
     assert provider.calls == [f"charge {payment.pk}"]
+    assert (report.looked_up, report.failed_stages) == (0, ())
 
 
 @pytest.mark.parametrize(
@@ -156,10 +157,11 @@ def test_a_charge_is_not_repeated_for_an_order_that_is_another_or_cannot_be_read
     else:
         snipcart.fail("payment-session", 503)
 
-    services.settle()
+    report = services.settle()
 
     assert state_of(payment) == state
     assert provider.captures == []
+    assert (report.looked_up, report.failed_stages) == (0, ())
 
 
 @pytest.mark.parametrize("begin", [unknown, crashed])
@@ -188,9 +190,92 @@ def test_a_charge_whose_case_is_closed_while_its_order_is_compared_is_not_repeat
         assert services.resolve_review(payment, "closed", note="refunded at the provider", by="ada")
 
     with before(checks, close):
-        services.settle()
+        report = services.settle()
 
     assert provider.calls == [f"charge {payment.pk}"]
+    assert (report.looked_up, report.failed_stages) == (0, ())
+
+
+def test_a_charge_is_not_repeated_for_a_cart_that_was_paid_in_another_session(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    """The first call may have arrived: whether both are charges is for a person to find out."""
+    session = snipcart.session()
+    provider.script(before="raise")
+    payment = pay(snipcart, session=session)
+    provider.script()
+    paid = pay(snipcart, session=snipcart.session(same_cart_as=session))
+    assert (state_of(payment), paid.state) == ("unknown", "paid")
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
+    let_time_pass(timedelta(minutes=6))
+
+    report = services.settle()
+
+    payment.refresh_from_db()
+    assert (payment.state, payment.review_reason) == ("review", "outcome_unknown")
+    assert payment.events.get(name="review").source == "settle"
+    assert [capture["reference"] for capture in provider.captures] == [str(paid.pk)]
+    assert (report.looked_up, report.failed_stages) == (0, ())
+
+
+def test_a_dead_charge_whose_order_cannot_be_read_is_unknown(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    payment = crashed(provider, snipcart)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
+    snipcart.fail("payment-session", 503)
+    let_time_pass(timedelta(minutes=6))
+
+    services.settle()
+
+    assert state_of(payment) == "unknown"
+
+
+def test_a_closed_case_is_not_charged_again_though_another_payment_is_as_it_was(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    payment, other = unknown(provider, snipcart), pay(snipcart)
+    Payment.objects.filter(pk=other.pk).update(version=payment.version)
+    checkout_settings.method("acme_card", OPTIONS={"can_lookup": False})
+    let_time_pass(timedelta(hours=2))
+    checks = r"SELECT .* AS .a. FROM .snipcart_checkout_payment. WHERE .*version"
+
+    with before(checks, lambda: services.resolve_review(payment, "closed", note="refunded", by="ada")):
+        services.settle()
+
+    assert provider.calls.count(f"charge {payment.pk}") == 1
+
+
+def test_of_two_runs_that_find_the_same_payments_one_asks_about_each(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    payments = unknown(provider, snipcart), unknown(provider, snipcart)
+    provider.script(lookup="nonsense")
+    for _ in range(2):  # before and after the first look-up of each
+        asked = len(provider.calls)
+        provider.meanwhile(services.settle)
+
+        services.settle()
+
+        assert sorted(provider.calls[asked:]) == sorted(f"lookup {payment.pk}" for payment in payments)
+        let_time_pass(timedelta(minutes=6))
+
+
+def test_a_payment_whose_case_is_closed_while_a_run_asks_about_another_is_not_asked_about(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    first, second = unknown(provider, snipcart), unknown(provider, snipcart)
+    let_time_pass(timedelta(hours=2))
+    asked = list(provider.calls)
+
+    def close() -> None:
+        assert services.resolve_review(second, "closed", note="paid in cash", by="ada")
+
+    provider.meanwhile(close)
+
+    assert services.settle().looked_up == 1
+
+    assert provider.calls == [*asked, f"lookup {first.pk}"]
 
 
 def test_an_abandoned_payment_is_not_charged_by_a_machine(
@@ -609,6 +694,20 @@ def test_what_a_provider_can_be_asked_about_does_not_expire_by_itself(
     services.settle()
 
     assert state_of(payment) == "pending"
+
+
+def test_a_transfer_that_is_for_staff_to_decide_does_not_lapse(
+    snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    use_manual(checkout_settings, EXPIRES_AFTER_DAYS=14)
+    payment = pay(snipcart)
+    Payment.objects.update(state="review", review_reason="amount_differs")
+    let_time_pass(timedelta(days=20))
+
+    report = services.settle()
+
+    assert (report.expired, report.failed_stages, state_of(payment)) == (0, (), "review")
+    assert snipcart.confirmations[-1]["state"] == "processing"
 
 
 # Telling Snipcart.
@@ -1266,3 +1365,24 @@ def test_what_becomes_due_during_a_run_is_delivered_at_its_end(provider: Provide
     Confirmation.objects.update(due_at=timezone.now() + timedelta(seconds=0.5))
 
     assert services.settle().delivered == 1
+
+
+def test_what_compares_the_order_is_kept_after_three_days_by_whoever_may_still_need_it(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    """Before the first delivery of a pending payment, and before that of one whose shopper may be at the provider."""
+    provider.script(charge="redirect")
+    detour = pay(snipcart)
+    provider.script(charge="pending")
+    told = pay(snipcart)
+    snipcart.fail("payment", 500, times=None)
+    untold = pay(snipcart)
+    provider.script(lookup="pending")
+    let_time_pass(timedelta(hours=73))
+    Payment.objects.update(answered_at=timezone.now())
+
+    services.settle()
+
+    kept = {payment.pk for payment in Payment.objects.filter(state="pending") if payment.public_token}
+    assert kept == {detour.pk, untold.pk}
+    assert state_of(told) == "pending"
