@@ -468,6 +468,28 @@ def test_a_method_whose_look_ups_fail_three_times_in_a_row_is_left_for_the_next_
     assert sum(call.startswith("lookup") for call in provider.calls) == 5
 
 
+def test_only_failures_in_a_row_leave_a_method_for_the_next_run(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    for _ in range(10):
+        unknown(provider, snipcart)
+    asked = len(provider.calls)
+    fails, answers = "raise", "recorded"
+    script = iter([fails, answers, fails, fails, answers, fails, fails, fails, fails])
+
+    def go_on() -> None:
+        provider.script(lookup=next(script))
+        provider.meanwhile(go_on)
+
+    provider.script(lookup=fails)
+    provider.meanwhile(go_on)
+
+    services.settle()
+
+    assert len(provider.calls) - asked == 9
+    assert Payment.objects.filter(state="paid").count() == 2
+
+
 def test_what_is_due_is_delivered_before_anybody_is_looked_up(provider: Provider, snipcart: StandIn) -> None:
     snipcart.fail("payment", 500)
     waiting = pay(snipcart)
