@@ -383,6 +383,7 @@ def test_a_payment_is_asked_about_every_five_minutes_at_most(
     services.settle()
 
     assert provider.calls.count(f"lookup {payment.pk}") == 2
+    assert state_of(payment) == state
 
 
 def test_a_redirected_payment_is_paid_although_its_shopper_never_came_back(
@@ -1408,3 +1409,18 @@ def test_what_compares_the_order_is_kept_after_three_days_by_whoever_may_still_n
     kept = {payment.pk for payment in Payment.objects.filter(state="pending") if payment.public_token}
     assert kept == {detour.pk, untold.pk}
     assert state_of(told) == "pending"
+
+
+def test_every_payment_that_nobody_could_tell_about_for_three_days_is_left_to_a_person(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    provider.script(charge="redirect")
+    payments = [pay(snipcart) for _ in range(2)]
+    provider.script(lookup="nonsense")
+    let_time_pass(timedelta(hours=73))
+
+    report = services.settle()
+
+    assert (report.failed_stages, report.open_cases.payments_in_review) == ((), 2)
+    assert set(Payment.objects.values_list("state", "review_reason")) == {("review", "unanswered")}
+    assert [payment.events.get(name="review").source for payment in payments] == ["settle"] * 2
