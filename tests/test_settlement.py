@@ -719,7 +719,7 @@ def test_what_a_provider_can_be_asked_about_does_not_expire_by_itself(
     assert state_of(payment) == "pending"
 
 
-def test_a_transfer_that_is_for_staff_to_decide_does_not_lapse(
+def test_a_transfer_that_is_for_staff_to_decide_does_not_expire(
     snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
     use_manual(checkout_settings, EXPIRES_AFTER_DAYS=14)
