@@ -192,6 +192,24 @@ def test_a_refund_that_a_run_is_repeating_is_not_for_staff_to_decide(
 
 
 @pytest.mark.usefixtures("can_be_asked")
+def test_an_unknown_refund_is_asked_about_every_five_minutes_at_most(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    refund = unknown_refund(provider, pay(snipcart))
+    provider.script(refund_lookup="nonsense")
+    for _ in range(2):
+        services.settle()
+    let_time_pass(timedelta(minutes=4, seconds=50))
+    services.settle()
+    assert provider.calls.count(f"lookup_refund {refund.pk}") == 1
+
+    let_time_pass(timedelta(seconds=15))
+    services.settle()
+
+    assert provider.calls.count(f"lookup_refund {refund.pk}") == 2
+
+
+@pytest.mark.usefixtures("can_be_asked")
 @pytest.mark.parametrize("accepted", [False, True], ids=["unknown", "accepted"])
 def test_of_two_runs_that_find_the_same_refunds_one_asks_about_each(
     provider: Provider, snipcart: StandIn, accepted: bool

@@ -719,6 +719,21 @@ def test_what_a_provider_can_be_asked_about_does_not_expire_by_itself(
     assert state_of(payment) == "pending"
 
 
+def test_a_charge_of_unknown_outcome_does_not_expire(
+    provider: Provider, snipcart: StandIn, checkout_settings: CheckoutSettings
+) -> None:
+    """It may have been captured."""
+    payment = unknown(provider, snipcart)
+    options = {"can_lookup": False, "expires_after": timedelta(days=1)}
+    checkout_settings.method("acme_card", OPTIONS=options)
+    snipcart.fail("payment-session", 503)
+    let_time_pass(timedelta(days=2))
+
+    report = services.settle()
+
+    assert (state_of(payment), report.expired) == ("unknown", 0)
+
+
 def test_a_transfer_that_is_for_staff_to_decide_does_not_expire(
     snipcart: StandIn, checkout_settings: CheckoutSettings
 ) -> None:
