@@ -1439,3 +1439,40 @@ def test_every_payment_that_nobody_could_tell_about_for_three_days_is_left_to_a_
     assert (report.failed_stages, report.open_cases.payments_in_review) == ((), 2)
     assert set(Payment.objects.values_list("state", "review_reason")) == {("review", "unanswered")}
     assert [payment.events.get(name="review").source for payment in payments] == ["settle"] * 2
+
+
+def test_a_payment_whose_outcome_is_known_is_not_asked_about(provider: Provider, snipcart: StandIn) -> None:
+    payment = pay(snipcart)
+
+    report = services.settle()
+
+    assert (payment.state, report.looked_up) == ("paid", 0)
+    assert provider.calls == [f"charge {payment.pk}"]
+    assert 0 <= report.seconds < 60
+
+
+def test_an_error_of_one_payment_is_logged_without_its_text(
+    provider: Provider, snipcart: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    payment = unknown(provider, snipcart)
+
+    def fail() -> None:
+        raise ValueError("of ada@example.org")
+
+    with before("UPDATE .snipcart_checkout_payment. SET .looked_up_at.", fail):
+        assert services.settle().failed == 1
+
+    assert f"payment {payment.pk} could not be settled: ValueError" in caplog.text
+    assert "ada@example.org" not in caplog.text
+
+
+def test_a_run_whose_time_is_over_while_it_asks_about_one_payment_asks_about_no_other(
+    provider: Provider, snipcart: StandIn
+) -> None:
+    for _ in range(2):
+        unknown(provider, snipcart)
+    provider.script(looking=0.6)
+
+    assert not services.settle(time_limit=0.5).is_complete
+
+    assert sum(call.startswith("lookup") for call in provider.calls) <= 1
