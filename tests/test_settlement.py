@@ -273,8 +273,9 @@ def test_a_payment_whose_case_is_closed_while_a_run_asks_about_another_is_not_as
 
     provider.meanwhile(close)
 
-    assert services.settle().looked_up == 1
+    report = services.settle()
 
+    assert (report.looked_up, report.failed_stages) == (1, ())
     assert provider.calls == [*asked, f"lookup {first.pk}"]
 
 
