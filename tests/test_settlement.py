@@ -1413,9 +1413,9 @@ def test_what_compares_the_order_is_kept_after_three_days_by_whoever_may_still_n
     provider.script(charge="redirect")
     detour = pay(snipcart)
     provider.script(charge="pending")
-    told = pay(snipcart)
+    delivered = pay(snipcart)
     snipcart.fail("payment", 500, times=None)
-    untold = pay(snipcart)
+    undelivered = pay(snipcart)
     provider.script(lookup="pending")
     let_time_pass(timedelta(hours=73))
     Payment.objects.update(answered_at=timezone.now())
@@ -1423,8 +1423,8 @@ def test_what_compares_the_order_is_kept_after_three_days_by_whoever_may_still_n
     services.settle()
 
     kept = {payment.pk for payment in Payment.objects.filter(state="pending") if payment.public_token}
-    assert kept == {detour.pk, untold.pk}
-    assert state_of(told) == "pending"
+    assert kept == {detour.pk, undelivered.pk}
+    assert state_of(delivered) == "pending"
 
 
 def test_every_payment_that_nobody_could_tell_about_for_three_days_is_left_to_a_person(

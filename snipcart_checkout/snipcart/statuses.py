@@ -14,4 +14,5 @@ KEY_REFUSED: Final = frozenset({401, 403})
 """The key is not, or no longer, one of the gateway's."""
 
 RECORDED_BEFORE: Final = frozenset({400, 409})
-"""A second outcome of a session is refused with one of these, the same one again included."""
+"""What Snipcart may answer to an outcome that it has recorded already. Its reference does not say; a first outcome may be
+refused with the same."""
