@@ -17,7 +17,7 @@ IMAGES: Final = ROOT / "docs" / "images"
 WIDE: Final[ViewportSize] = {"width": 1180, "height": 760}
 SMALL: Final[ViewportSize] = {"width": 1040, "height": 760}
 TELEPHONE: Final[ViewportSize] = {"width": 390, "height": 760}
-BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 
 sys.path.insert(0, str(ROOT))
 

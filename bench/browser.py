@@ -26,7 +26,7 @@ SNIPCART = 0.08
 ROUND_TRIPS = (0.0, 0.05, 0.15)
 ROUNDS = 5
 VIEWS = ("checkout", "naive", "floor")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 PAINTED = """() => new Promise(resolve => {
   const found = () => performance.getEntriesByName("first-contentful-paint")[0];
   const look = () => found() ? resolve(found().startTime) : setTimeout(look, 5);

@@ -1,6 +1,6 @@
 """The whole story in a real browser, on the example project as `make demo` starts it.
 
-A picture of every station stays in test-results/stations.
+With KEEP_PICTURES=1 a picture of every station stays in test-results/stations.
 """
 
 from __future__ import annotations

@@ -104,10 +104,14 @@ class Visitor:
         page.set_default_navigation_timeout(A_BUSY_MACHINE)
 
     def look(self, name: str) -> None:
-        """Keep a picture of the page; on pages of the example and the sandbox, look for barriers too."""
+        """See that the page fits; on pages of the example and the sandbox, look for barriers too.
+
+        With KEEP_PICTURES set a picture of it stays in test-results/stations.
+        """
         self.page.wait_for_load_state("load")
-        STATIONS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=STATIONS / f"{name}.png", full_page=True)
+        if os.environ.get("KEEP_PICTURES"):
+            STATIONS.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=STATIONS / f"{name}.png", full_page=True)
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
         # The checkout pages have their own tests of this, and the admin is Django's.
         if not re.search(r"//[^/]+/(?:checkout|admin)/", self.page.url):
