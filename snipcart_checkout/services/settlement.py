@@ -57,7 +57,7 @@ _Row = TypeVar("_Row", Payment, Refund)
 
 @dataclass(frozen=True, kw_only=True)
 class SettlementReport:
-    """What one run did, and what needs open_cases.
+    """What one run did, and what is open.
 
     ``failed`` is the number of payments and refunds that could not be looked up, because the
     backend is no longer configured or raised an error. The log names them, and the next run tries
