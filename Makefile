@@ -21,13 +21,14 @@ demo: $(VENV)/.demo ## the example shop with the sandbox beside it, on one port 
 	printf "$$doors\n" "$$PORT" "$$PORT" && \
 	exec $(BIN)/python manage.py runserver "127.0.0.1:$$PORT"
 
-# FULL_PRODUCTS=1 runs every combination of parameters that tests/support/sampling.py thins out. Workers and the Pythons
-# that tests start need what one of them has compiled. There are more workers than cores, because tests also wait.
+# FULL_PRODUCTS=1 runs every combination of parameters that tests/support/sampling.py thins out, and 200 schedules of
+# tests/test_invariants.py on SQLite. Workers and the Pythons that tests start need what one of them has compiled. There are
+# more workers than cores, because tests also wait.
 test: $(VENV)/.test $(patsubst %,$(VENV)/.%,$(filter-out sqlite,$(DATABASES))) ## every test, on SQLite; the browser's where a Chromium is found
 	@workers=$$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 2, 4))'); products=$$FULL_PRODUCTS; \
 	for database in $(DATABASES); do \
 	  echo "== $$database"; \
-	  if [ $$database = sqlite ]; then only=''; full=$$products; schedules=200; \
+	  if [ $$database = sqlite ]; then only=''; full=$$products; schedules=$${products:+200}; \
 	  else only='database and not browser'; full=''; schedules=24; fi; \
 	  export PYTHONDONTWRITEBYTECODE= TEST_DATABASE=$$database FULL_PRODUCTS=$$full INVARIANT_EXAMPLES=$$schedules; \
 	  $(BIN)/python -m pytest -q -n $$workers --dist worksteal -m "$$only" $(ARGS) || exit; \

@@ -153,9 +153,9 @@ case "$*" in
 esac
 """
 
-    @pytest.mark.parametrize("full", ["", "1"])
+    @pytest.mark.parametrize("full, schedules", [("", ""), ("1", "200")])
     def test_sqlite_runs_the_full_products_where_they_are_asked_for_also_after_the_servers(
-        self, tmp_path: Path, full: str
+        self, tmp_path: Path, full: str, schedules: str
     ) -> None:
         (tmp_path / "bin").mkdir()
         python = tmp_path / "bin" / "python"
@@ -177,5 +177,5 @@ esac
         assert done.stdout.splitlines()[1::2] == [
             "postgresql full= schedules=24",
             "mariadb full= schedules=24",
-            f"sqlite full={full} schedules=200",
+            f"sqlite full={full} schedules={schedules}",
         ]
