@@ -39,6 +39,8 @@ from django.template.loaders.cached import Loader as CachedLoader
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 from django.utils import translation
 
+from snipcart_checkout.views.plain_variables import hasten
+
 _SHIPPED: Final = Path(__file__).parent.parent / "templates"
 _MOST_FOLDED: Final = 256
 # Filters of Django's that give another text each time, or at another time of day.
@@ -200,7 +202,7 @@ class _Folding:
         elif name.startswith("block.") or name == "block":
             raise _Unfoldable
         else:
-            yield self._text(node) if self._is_constant(node.filter_expression, shadowed) else node
+            yield self._text(node) if self._is_constant(node.filter_expression, shadowed) else hasten(node)
 
     def _translation(self, node: Any, shadowed: frozenset[str], block: Any) -> Iterator[Node]:
         expressions = filter(None, (node.filter_expression, node.message_context))
@@ -254,15 +256,22 @@ class _Folding:
         inside = shadowed | {*node.loopvars, "forloop"}
         loop = self._merged(self._nodes(node.nodelist_loop, inside, block))
         empty = self._merged(self._nodes(node.nodelist_empty, shadowed, block))
+        if self._is_known_empty(node.sequence, shadowed) and all(
+            isinstance(each, TextNode) for each in empty
+        ):
+            yield from empty
+            return
         if self._is_constant(node.sequence, shadowed):
             items = node.sequence.resolve(self._context, ignore_failures=True)
-            if not items and all(isinstance(each, TextNode) for each in empty):
-                yield from empty
-                return
             if items and (repeated := self._repeated(node, items, shadowed, block)) is not None:
                 yield from repeated
                 return
         yield _changed(node, nodelist_loop=loop, nodelist_empty=empty)
+
+    def _is_known_empty(self, sequence: FilterExpression, shadowed: frozenset[str]) -> bool:
+        if self._is_constant(sequence, shadowed):
+            return not sequence.resolve(self._context, ignore_failures=True)
+        return self._is_truth(sequence, shadowed) and not sequence.resolve(self._conditions)
 
     def _repeated(self, node: Any, items: Any, shadowed: frozenset[str], block: Any) -> list[Node] | None:
         """Return what a loop over constants comes to; None where something else takes part in it."""

@@ -39,6 +39,7 @@ _TRUTHS: Final = (
     ("invoice", "billing_address"),
     ("invoice", "shipping_address"),
     ("invoice", "cart_id"),
+    ("form", "errors"),
 )
 _WHOLE: Final = (
     "store",
