@@ -87,6 +87,10 @@ def test_each_letter_is_as_likely_as_any_other_at_each_place() -> None:
             # 200 of each are expected, with a standard deviation of 14.
             assert set(counts) == set(OF_A_TOKEN)
             assert all(100 < count < 300 for count in counts.values())
+        counts = Counter("".join(texts))
+        usual = counts.total() / len(OF_A_TOKEN)
+        # A letter that stood for one byte more than the others would be there a fifth more often.
+        assert all(0.93 < count / usual < 1.07 for count in counts.values())
 
 
 @pytest.mark.django_db
