@@ -297,6 +297,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["created_at", "reference"], name="snipcart_payment_created"),
                     models.Index(fields=["captured_at", "reference"], name="snipcart_payment_captured"),
                     models.Index(fields=["state", "created_at", "reference"], name="snipcart_payment_state"),
+                    models.Index(fields=["state", "claimed_at"], name="snipcart_payment_claimed"),
                     models.Index(fields=["store", "created_at", "reference"], name="snipcart_payment_store"),
                     models.Index(
                         fields=["method", "created_at", "reference"], name="snipcart_payment_method"
