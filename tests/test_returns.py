@@ -668,7 +668,7 @@ def test_the_page_of_a_transfer_says_where_to_pay_and_until_when(
     ended = Shopper().look(payment).context["payment"].transfer
 
     assert "IBAN" in [detail.label for detail in with_a_day.details]
-    assert with_a_day.pay_by == format_date(payment.claimed_at + timedelta(days=9), "en")
+    assert with_a_day.pay_by == format_date(timezone.localtime(payment.claimed_at + timedelta(days=9)), "en")
     assert (bool(without_one), without_one.pay_by) == (True, "")
     assert not ended
 
