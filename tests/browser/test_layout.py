@@ -200,7 +200,8 @@ def test_nothing_moves_while_the_page_loads(site: Site, browse: Browse, state: s
     STATES[state](site, page, "en")
     page.wait_for_load_state("networkidle")
 
-    assert page.evaluate("moved") == 0
+    # A browser that was kept waiting in the middle of a line moves its half by some pixels, which is 0.001 at most.
+    assert page.evaluate("moved") < 0.005
 
 
 @pytest.mark.parametrize("width", [375, 1280])
