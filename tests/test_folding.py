@@ -89,6 +89,22 @@ def test_a_page_of_a_single_language_is_the_same_folded_and_not(
     assert "sc-langs" not in folded.partition("</style>")[2]
 
 
+def test_a_loop_over_what_is_not_true_but_holds_something_is_gone_through(
+    client: Client, snipcart: StandIn, settings: Any, tmp_path: Path
+) -> None:
+    # A switch of one language is none, and a template may list that language all the same.
+    settings.LANGUAGES = [("en", "English")]
+    part = tmp_path / "snipcart_checkout" / "parts" / "addresses.html"
+    part.parent.mkdir(parents=True)
+    part.write_text("{% for one in languages %}[{{ one.name }}]{% empty %}none{% endfor %}")
+    session = snipcart.session()
+
+    folded, plain = both(settings, tmp_path, see=lambda: get_page(client, session))
+
+    assert folded == plain
+    assert "[English]" in folded
+
+
 OVERRIDES = {
     "a block that adds to ours": ("base.html", '{% extends "snipcart_checkout/base.html" %}{% block help %}[{{ block.super }}]{% endblock %}'),
     "a block that asks which it is": ("base.html", '{% extends "snipcart_checkout/base.html" %}{% block help %}{{ block.name }}{% endblock %}'),

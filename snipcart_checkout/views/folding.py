@@ -256,22 +256,15 @@ class _Folding:
         inside = shadowed | {*node.loopvars, "forloop"}
         loop = self._merged(self._nodes(node.nodelist_loop, inside, block))
         empty = self._merged(self._nodes(node.nodelist_empty, shadowed, block))
-        if self._is_known_empty(node.sequence, shadowed) and all(
-            isinstance(each, TextNode) for each in empty
-        ):
-            yield from empty
-            return
         if self._is_constant(node.sequence, shadowed):
             items = node.sequence.resolve(self._context, ignore_failures=True)
+            if not items and all(isinstance(each, TextNode) for each in empty):
+                yield from empty
+                return
             if items and (repeated := self._repeated(node, items, shadowed, block)) is not None:
                 yield from repeated
                 return
         yield _changed(node, nodelist_loop=loop, nodelist_empty=empty)
-
-    def _is_known_empty(self, sequence: FilterExpression, shadowed: frozenset[str]) -> bool:
-        if self._is_constant(sequence, shadowed):
-            return not sequence.resolve(self._context, ignore_failures=True)
-        return self._is_truth(sequence, shadowed) and not sequence.resolve(self._conditions)
 
     def _repeated(self, node: Any, items: Any, shadowed: frozenset[str], block: Any) -> list[Node] | None:
         """Return what a loop over constants comes to; None where something else takes part in it."""

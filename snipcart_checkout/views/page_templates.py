@@ -95,7 +95,9 @@ def _constants(context: Mapping[str, Any]) -> dict[str, Hashable]:
         value = context[first]
         if value is not None:
             constants[".".join((first, *path))] = getattr(value, path[0]) if path else value
-    form = context["form"]
+    form, invoice = context["form"], context["invoice"]
+    if invoice is not None and invoice.included == ():
+        constants["invoice.included"] = ()
     if form is not None and not form.fields:
         constants |= {"form.hidden_fields": (), "form.visible_fields": ()}
     return constants
