@@ -156,6 +156,22 @@ def test_what_django_raises_is_raised(name: str) -> None:
             assert hasten(node).render(context) == expected
 
 
+class Counted:
+    looks = 0
+
+    @property
+    def number(self) -> int:
+        self.looks += 1
+        return self.looks
+
+
+def test_what_a_sites_own_object_has_to_find_out_is_asked_for_once() -> None:
+    counted = Counted()
+
+    assert hasten(node_of("thing.number")).render(Context({"thing": counted})) == "1"
+    assert counted.looks == 1
+
+
 def test_text_is_found_without_djangos_way(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = hasten(node_of("thing.text"))
     monkeypatch.setattr(VariableNode, "render", None)

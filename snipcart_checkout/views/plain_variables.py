@@ -1,6 +1,6 @@
 """Variables of a template that are nothing but a name, such as ``{{ invoice.total }}``.
 
-Most of them lead to text. For that a few steps of Django's are enough; whatever else they lead to is left to Django.
+Most of them lead to text, by attributes alone. For that a few steps of Django's are enough; the rest is left to Django.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from html import escape
 from typing import Any
 
 from django.template import Context, Variable
-from django.template.base import VariableNode
-from django.utils.safestring import SafeString
+from django.template.base import VariableNode, render_value_in_context
 
 _MISSING = object()
 
@@ -34,12 +33,12 @@ class _PlainVariable(VariableNode):
         try:
             found = self._find(context)
         except Exception:  # Django decides what becomes of an error of a site's own object
-            found = None
-        if type(found) is SafeString:
-            return found
+            found = _MISSING
         if type(found) is str:
             return escape(found) if context.autoescape else found
-        return super().render(context)
+        if found is _MISSING or callable(found):
+            return super().render(context)
+        return render_value_in_context(found, context)
 
     def _find(self, context: Context) -> Any:
         found: Any = _MISSING
