@@ -190,18 +190,33 @@ def test_order_method_and_button_follow_each_other_and_stand_side_by_side_where_
     assert (abs(summary[1] - tops(page, ".sc-pay")[0][1]) < 1) is (columns == 2)
 
 
+MOVED = """
+window.moved = 0;
+new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value })
+  .observe({type: "layout-shift", buffered: true});
+"""
+# A browser that was kept waiting in the middle of a line moves its half by some pixels, which is 0.001 at most.
+SOME_PIXELS = 0.005
+
+
 @pytest.mark.parametrize("state", ["checkout", "declined", "pending", "expired"])
 def test_nothing_moves_while_the_page_loads(site: Site, browse: Browse, state: str) -> None:
     page = browse(viewport={"width": 375, "height": 800})
-    page.add_init_script(
-        "window.moved = 0; new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value })"
-        ".observe({type: 'layout-shift', buffered: true})"
-    )
+    page.add_init_script(MOVED)
     STATES[state](site, page, "en")
     page.wait_for_load_state("networkidle")
 
-    # A browser that was kept waiting in the middle of a line moves its half by some pixels, which is 0.001 at most.
-    assert page.evaluate("moved") < 0.005
+    assert page.evaluate("moved") < SOME_PIXELS
+
+
+def test_a_line_that_came_late_would_be_noticed(site: Site, browse: Browse) -> None:
+    page = browse(viewport={"width": 375, "height": 800})
+    page.add_init_script(MOVED)
+    STATES["checkout"](site, page, "en")
+    page.evaluate("document.querySelector('main').prepend('A line.')")
+    page.wait_for_timeout(500)
+
+    assert page.evaluate("moved") > SOME_PIXELS
 
 
 @pytest.mark.parametrize("width", [375, 1280])
