@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -17,24 +16,23 @@ IMAGES: Final = ROOT / "docs" / "images"
 WIDE: Final[ViewportSize] = {"width": 1180, "height": 760}
 SMALL: Final[ViewportSize] = {"width": 1040, "height": 760}
 TELEPHONE: Final[ViewportSize] = {"width": 390, "height": 760}
-BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 
 sys.path.insert(0, str(ROOT))
 
-from tests.conftest import FONTS  # noqa: E402
+from tests.conftest import FONTS, chromium  # noqa: E402
 from tests.support.example_shop import example_shop  # noqa: E402
 
 
 def main() -> None:
     """Write every picture into docs/images."""
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     with (
         tempfile.TemporaryDirectory() as directory,
         example_shop(Path(directory)) as shop,
         sync_playwright() as play,
     ):
         browser = play.chromium.launch(
-            executable_path=executable, env={**os.environ, "FONTCONFIG_FILE": str(FONTS)}
+            executable_path=chromium(play.chromium.executable_path),
+            env={**os.environ, "FONTCONFIG_FILE": str(FONTS)},
         )
         checkout = _reach_checkout(browser, shop.url, SMALL, language="en")
         _take(checkout, "checkout-wide")
