@@ -150,6 +150,22 @@ COMPARED = sampled(
 )
 
 
+@given(
+    st.decimals(min_value=-(10**9), max_value=10**9, places=4),
+    st.integers(0, 12),
+    st.sampled_from(["EUR", "JPY", "KWD"]),
+    st.sampled_from(["en", "fr_CA", "ar_EG"]),
+)
+def test_a_number_is_written_alike_whichever_way_snipcart_writes_it(
+    number: Decimal, zeros: int, currency: str, locale: str
+) -> None:
+    """What was written is kept, and 20, 20.000 and 2E+1 are the same there."""
+    same = (number, number.normalize(), Decimal(f"{number:f}{'0' * zeros}"), Decimal(f"{number:E}"))
+    assert len(set(same)) == 1
+    assert len({format_money.__wrapped__(one, currency, locale) for one in same}) == 1
+    assert len({format_number.__wrapped__(one, locale) for one in same}) == 1
+
+
 @pytest.mark.parametrize(
     "locale",
     sampled(LOCALES, every=8, corners=lambda locale: locale in OWN_SEPARATORS_FOR_MONEY | LOCALES_OF_PAGES),

@@ -1,7 +1,8 @@
 """Money, numbers and dates as the shopper's language writes them.
 
 CLDR (by Babel) says how; ISO 4217 (``money``) says how many decimals. Babel reads locale and pattern anew for every
-amount, which is most of what it costs, so what it would find is read once per locale and currency and kept here.
+amount, which is most of what it costs, so what it would find is read once per locale and currency and kept here. A shop's
+prices and quantities come again from line to line and order to order, so the latest are kept as text, too.
 What CLDR says and Babel leaves out is done here, too: the locale's own digits and minus sign, its separators for
 money, the space after a currency symbol of letters (``CHF 10.00``), and no thousands separator in ``1234,50``.
 """
@@ -9,7 +10,7 @@ money, the space after a currency symbol of letters (``CHF 10.00``), and no thou
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
@@ -35,6 +36,7 @@ _NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"
 _MINUS: Final = "\N{MINUS SIGN}"
 
 
+@lru_cache(maxsize=4096)
 def format_money(amount: Decimal, currency: str, locale: str) -> str:
     """Return an amount in major units with the currency's symbol, like ``10,00 $`` or ``¥1,500``.
 
@@ -44,21 +46,12 @@ def format_money(amount: Decimal, currency: str, locale: str) -> str:
     return _money_format(locale, currency).text(amount)
 
 
-def get_money_writer(currency: str, locale: str) -> Callable[[Decimal], str]:
-    """Return ``format_money`` for many amounts of one currency and locale."""
-    return _money_format(locale, currency).text
-
-
-def get_number_writer(locale: str) -> Callable[[Decimal], str]:
-    """Return ``format_number`` for many numbers of one locale."""
-    return _number_format(locale).text
-
-
 def format_amount(amount: Decimal, currency: str, locale: str) -> str:
     """Return an amount in major units with its currency's code, like ``1,234.50 EUR``, for forms of banks."""
     return f"{_amount_format(locale, currency).text(amount)} {currency}"
 
 
+@lru_cache(maxsize=1024)
 def format_number(number: Decimal, locale: str) -> str:
     """Return a plain number, such as a quantity, with no more decimals than it has."""
     return _number_format(locale).text(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from html import escape
 from typing import NamedTuple
 
@@ -29,28 +30,30 @@ class ItemDisplay(NamedTuple):
     amount: str
 
 
+# Prices and quantities come again from line to line, and from order to order.
+_escape_number = lru_cache(maxsize=4096)(escape)
+
+
 def build_rows(goods: Iterable[ItemDisplay], charges: Iterable[ItemDisplay]) -> SafeString:
     """Return the bodies of the table: what is bought, then discounts, shipping and taxes."""
-    bought = "".join(map(_goods_row, goods))
-    added = "".join(map(_charge_row, charges))
+    bought = "".join([_goods_row(item) for item in goods])
+    added = "".join([_charge_row(item) for item in charges])
     more = f'\n<tbody class="sc-charges">{added}\n</tbody>' if added else ""
     return SafeString(f"<tbody>{bought}\n</tbody>{more}")
 
 
 def _goods_row(item: ItemDisplay) -> str:
     _kind, label, name, quantity, _unit_price, each, amount = item
-    count = f"{escape(quantity)} × " if quantity else ""
-    price = f" <small>{escape(each)}</small>" if each else ""
+    count = f"{_escape_number(quantity)} × " if quantity else ""
+    price = f" <small>{_escape_number(each)}</small>" if each else ""
     plan = f" <small>{escape(label)}</small>" if label else ""
     return (
         f'\n<tr><th scope="row">{count}<bdi>{escape(name)}</bdi>{price}{plan}</th>'
-        f"<td><bdi>{escape(amount)}</bdi></td></tr>"
+        f"<td><bdi>{_escape_number(amount)}</bdi></td></tr>"
     )
 
 
 def _charge_row(item: ItemDisplay) -> str:
     _kind, label, name, _quantity, _unit_price, _each, amount = item
     kind = f" <small>{escape(label)}</small>" if label != name else ""
-    return (
-        f'\n<tr><th scope="row"><bdi>{escape(name)}</bdi>{kind}</th><td><bdi>{escape(amount)}</bdi></td></tr>'
-    )
+    return f'\n<tr><th scope="row"><bdi>{escape(name)}</bdi>{kind}</th><td><bdi>{_escape_number(amount)}</bdi></td></tr>'

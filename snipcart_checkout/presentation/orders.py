@@ -12,12 +12,7 @@ from django.utils.translation import get_language, pgettext
 
 from snipcart_checkout.conf.translation import gettext, ngettext
 from snipcart_checkout.presentation.addresses import address_lines
-from snipcart_checkout.presentation.formats import (
-    format_money,
-    format_number,
-    get_money_writer,
-    get_number_writer,
-)
+from snipcart_checkout.presentation.formats import format_money, format_number
 from snipcart_checkout.presentation.item_rows import ItemDisplay, build_rows
 from snipcart_checkout.presentation.languages import PageLanguage
 from snipcart_checkout.snipcart import Address, Invoice, Item
@@ -101,21 +96,21 @@ def _count_text(count: int, locale: str) -> str:
 
 
 def _present_items(invoice: Invoice, locale: str) -> tuple[ItemDisplay, ...]:
-    write_money, write_number = get_money_writer(invoice.currency, locale), get_number_writer(locale)
+    currency = invoice.currency
     each, nameless, plan, labels = _get_texts(get_language())
 
     def present(item: Item) -> ItemDisplay:
         kind, quantity, unit_price, amount = item.kind, item.quantity, item.unit_price, item.amount
         label = plan if item.has_plan else labels.get(kind, "")
-        price = "" if unit_price is None else write_money(unit_price)
+        price = "" if unit_price is None else format_money(unit_price, currency, locale)
         return ItemDisplay(
             kind,
             label,
             item.name or labels.get(kind, nameless),
-            "" if quantity is None else write_number(quantity),
+            "" if quantity is None else format_number(quantity, locale),
             price,
-            each.format(price=price) if price and quantity is not None and quantity != 1 else "",
-            "" if amount is None else price if amount == unit_price else write_money(amount),
+            each.replace("{price}", price) if price and quantity is not None and quantity != 1 else "",
+            "" if amount is None else format_money(amount, currency, locale),
         )
 
     return tuple(map(present, invoice.items))

@@ -25,6 +25,7 @@ _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _LONGEST_NUMBER: Final = 40
 # Not an exponent, nor more decimals than the finest: the price of a line as it mostly is.
 _SHORT_NUMBER: Final = len("0.123456789")
+_ABSURD: Final = 10**15
 _DISPLAY: Final = Context(prec=28, traps=[])
 
 
@@ -111,12 +112,10 @@ class Fields:
 
     def text(self, name: str, limit: int = _MAX_TEXT) -> str:
         value: Any = self._members.get(name)
-        # An exact type is quicker to tell than an instance, and 500 lines hold thousands of fields.
-        kind = type(value)
-        if kind is Decimal or kind is int:
-            number = _to_display(value)
-            value = "" if number is None else format(number, "f")
-        return clean_text(value, limit) if isinstance(value, str) else ""
+        if isinstance(value, str):
+            return clean_text(value, limit)
+        number = self.number(name)
+        return "" if number is None else clean_text(format(number, "f"), limit)
 
     def link(self, name: str) -> str:
         value = self._members.get(name)
@@ -129,8 +128,11 @@ class Fields:
 
     def number(self, name: str) -> Decimal | None:
         value: Any = self._members.get(name)
+        # An exact type is quicker to tell than an instance, and 500 lines hold thousands of numbers.
         kind = type(value)
-        if kind is Decimal or kind is int:
+        if kind is int and -_ABSURD < value < _ABSURD:
+            return Decimal(value)
+        if kind is int or kind is Decimal:
             return _to_display(value)
         if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value.strip()):
             return _to_display(Decimal(value.strip()))
@@ -147,10 +149,13 @@ class Fields:
 
 def _to_display(value: int | Decimal) -> Decimal | None:
     """Return a number with no more digits than anybody needs; None for one that is absurd."""
-    if isinstance(value, int):
-        if -(10**15) < value < 10**15:
-            return Decimal(value)
-    elif value and len(text := str(value)) <= _SHORT_NUMBER and text[-1].isdigit() and "E" not in text:
+    if (
+        isinstance(value, Decimal)
+        and value
+        and len(text := str(value)) <= _SHORT_NUMBER
+        and text[-1].isdigit()
+        and "E" not in text
+    ):
         return value
     number = _DISPLAY.create_decimal(value)
     if not number.is_finite() or (number and number.adjusted() > 15):

@@ -57,7 +57,7 @@ def _join_names(name: str, surname: str) -> str:
     return f"{name} {surname}".strip()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
     """One line of an order, for display only: the lines need not add up to the amount.
 

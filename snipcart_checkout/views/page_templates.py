@@ -85,8 +85,11 @@ class _PageTemplate(BackendTemplate):
 
     def render(self, context: Any = None, request: Any = None) -> SafeString:
         whole = RequestContext(request, autoescape=self.backend.engine.autoescape)
-        whole.push(context)
-        return self.template.render(whole)
+        # A layer of a context refers to the context. Taken off again, so that order and token do not stay until the garbage
+        # collector comes: the layer for changes, which Django begins with, and the page's own.
+        whole.pop()
+        with whole.push(context):
+            return self.template.render(whole)
 
 
 def _constants(context: Mapping[str, Any]) -> dict[str, Hashable]:

@@ -256,6 +256,12 @@ def _get_level(problem: Problem) -> int:
 class ShopperPage(Page):
     """A page that may lead to the page of a payment."""
 
+    def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Django would keep ``get`` in each view as an attribute of that name: the view would hold itself, and with it the
+        # shopper's order, until the garbage collector comes.
+        response: HttpResponseBase = self.get(request, *args, **kwargs)  # type: ignore[attr-defined]
+        return response
+
     def to_payment(self, payment: Payment) -> HttpResponseRedirect:
         """Lead to the page of a payment, in the language that the shopper switched to."""
         path = reverse("snipcart_checkout:payment", kwargs={"reference": payment.reference})
