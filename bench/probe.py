@@ -34,6 +34,10 @@ def main(name: str, *arguments: str) -> dict[str, float]:
             return {}
         case "deliver":
             return deliver(float(arguments[0]))
+        case "staff":
+            from bench.staff import visit_admin
+
+            return visit_admin()
         case _:
             return visit()
 

@@ -84,6 +84,7 @@ class Setup:
     calls_in_flight: int = 32
     empty: bool = False
     provider: bool = False
+    staff: bool = False
     tls: bool = False
     engine: str = "sqlite"
     database: str = ""
@@ -143,4 +144,5 @@ def get_environment(scratch: Path, snipcart: StandIn, setup: Setup) -> dict[str,
         "BENCH_DATABASE": setup.database or str(scratch / "db.sqlite3"),
         "BENCH_EMPTY": "1" if setup.empty else "",
         "BENCH_PROVIDER": "1" if setup.provider else "",
+        "BENCH_STAFF": "1" if setup.staff else "",
     }

@@ -1,4 +1,7 @@
-"""Settings of the measured site. BENCH_EMPTY=1 leaves the app out, to see what it adds."""
+"""Settings of the measured site.
+
+BENCH_EMPTY=1 leaves the app out, to see what it adds. BENCH_STAFF=1 adds Django's admin, which no shopper's page is to pay for.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 SNIPCART = os.environ["BENCH_SNIPCART"]
 CA_BUNDLE = os.environ["BENCH_CA_BUNDLE"]
 IS_EMPTY = bool(os.environ.get("BENCH_EMPTY"))
+HAS_STAFF = bool(os.environ.get("BENCH_STAFF"))
 
 SECRET_KEY = "only-for-measuring"
 DEBUG = False
@@ -17,12 +21,27 @@ ROOT_URLCONF = "bench.site"
 USE_TZ = True
 INSTALLED_APPS = [] if IS_EMPTY else ["snipcart_checkout"]
 MIDDLEWARE = ["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"]
+CONTEXT_PROCESSORS: list[str] = []
+if HAS_STAFF:
+    INSTALLED_APPS += [
+        f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "sessions", "messages")
+    ]
+    MIDDLEWARE += [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    CONTEXT_PROCESSORS += [
+        "django.template.context_processors.request",
+        "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages",
+    ]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [Path(__file__).parent / "templates"],
         "APP_DIRS": True,
-        "OPTIONS": {"libraries": {"naive": "bench.naive"}},
+        "OPTIONS": {"libraries": {"naive": "bench.naive"}, "context_processors": CONTEXT_PROCESSORS},
     },
 ]
 STATIC_URL = "/static/"

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.static import serve
 
-from bench.settings import IS_EMPTY, STATIC
+from bench.settings import HAS_STAFF, IS_EMPTY, STATIC
 
 
 def other_page(request: HttpRequest) -> HttpResponse:
@@ -19,7 +19,13 @@ def routes() -> list[URLPattern | URLResolver]:
         return []
     from bench import floor, naive
 
+    staff: list[URLPattern | URLResolver] = []
+    if HAS_STAFF:
+        from django.contrib import admin
+
+        staff.append(path("admin/", admin.site.urls))
     return [
+        *staff,
         path("checkout/", include("snipcart_checkout.urls")),
         path("naive/", naive.checkout),
         path("floor/", floor.checkout),
