@@ -1,4 +1,4 @@
-"""What staff wait for in the admin of a ledger: every list, filter, search, the totals, and the CSV of everything."""
+"""What staff wait for in the admin of a ledger: every list, filter, pair of filters, search, the totals, the CSV of everything."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from itertools import chain, combinations, product
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -37,12 +38,8 @@ def pages(client: Client) -> Iterator[tuple[str, str]]:
         shown = page.context_data["cl"]
         yield f"list of {model}s", address
         yield f"list of {model}s, last page", f"{address}?p={shown.paginator.num_pages}"
-        for spec in shown.filter_specs:
-            for choice in spec.choices(shown):
-                yield (
-                    f"filter of {model}s by {spec.title}: {choice['display']}",
-                    address + choice["query_string"],
-                )
+        for what, query in filters(shown):
+            yield f"{what} of {model}s", f"{address}?{urlencode(query)}"
     payments = reverse("admin:snipcart_checkout_payment_changelist")
     for what, typed in texts():
         yield f"search for {what}", f"{payments}?{urlencode({'q': typed})}"
@@ -52,6 +49,22 @@ def pages(client: Client) -> Iterator[tuple[str, str]]:
         reverse("admin:snipcart_checkout_payment_totals") + f"?month={a_payment().captured_at:%Y-%m}",
     )
     yield "first page of the admin", reverse("admin:index")
+
+
+def filters(shown: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each choice of each filter beside a list, and each two of them."""
+    offered = [
+        [
+            (f"{spec.title}: {choice['display']}", dict(parse_qsl(choice["query_string"][1:])))
+            for choice in spec.choices(shown)
+        ]
+        for spec in shown.filter_specs
+    ]
+    for what, query in chain.from_iterable(offered):
+        yield f"filter by {what}", query
+    for one, other in combinations(offered, 2):
+        for (what, query), (also, more) in product(one, other):
+            yield f"pair by {what}, {also}", {**query, **more}
 
 
 def a_payment() -> Any:

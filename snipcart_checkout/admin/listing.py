@@ -40,7 +40,8 @@ class LedgerPaginator(RowPaginator):
 
     @cached_property
     def count(self) -> int:
-        return self._rows.order_by().values("pk")[:MOST_LISTED].count()
+        # In order, as the page is read: a database would otherwise begin with another index and look for most rows in vain.
+        return self._rows.values("pk")[:MOST_LISTED].count()
 
     def page(self, number: int | str) -> RowPage:
         number = self.validate_number(number)
@@ -64,9 +65,23 @@ class LedgerChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        if not self.multi_page:
+            # Django would read a list of one page without its keys first, and an empty one to find that it is empty.
+            self.result_list = self.paginator.page(1).object_list if self.result_count else []
         rows = list(self.result_list)
         self.model_admin.add_details(rows)  # type: ignore[attr-defined]
         self.result_list = rows
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        # The address may ask for any column, also for those whose heading is no link because no index is in that order.
+        is_sortable = self.sortable_by is None or field_name in self.sortable_by
+        return super().get_ordering_field(field_name) if is_sortable else None
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        # Django adds the key, the highest first. An index is read in one direction, and for two of them all rows are sorted.
+        ordering = super().get_ordering(request, queryset)
+        ascends = isinstance(ordering[0], str) and not ordering[0].startswith("-")
+        return [*ordering[:-1], "pk"] if ascends and ordering[-1] == "-pk" else ordering
 
     @property
     def is_cut(self) -> bool:

@@ -294,16 +294,49 @@ class Migration(migrations.Migration):
                 ),
                 "base_manager_name": "objects",
                 "indexes": [
-                    models.Index(fields=["created_at", "reference"], name="snipcart_payment_created"),
-                    models.Index(fields=["captured_at", "reference"], name="snipcart_payment_captured"),
-                    models.Index(fields=["state", "created_at", "reference"], name="snipcart_payment_state"),
-                    models.Index(fields=["state", "claimed_at"], name="snipcart_payment_claimed"),
-                    models.Index(fields=["store", "created_at", "reference"], name="snipcart_payment_store"),
                     models.Index(
-                        fields=["method", "created_at", "reference"], name="snipcart_payment_method"
+                        fields=[
+                            "created_at",
+                            "reference",
+                            "state",
+                            "store",
+                            "method",
+                            "currency",
+                            "captured_at",
+                        ],
+                        name="snipcart_payment_created",
                     ),
                     models.Index(
-                        fields=["currency", "created_at", "reference"], name="snipcart_payment_currency"
+                        fields=[
+                            "captured_at",
+                            "reference",
+                            "state",
+                            "store",
+                            "method",
+                            "currency",
+                            "created_at",
+                            "captured_currency",
+                            "captured_minor_units",
+                            "refunded_minor_units",
+                        ],
+                        name="snipcart_payment_captured",
+                    ),
+                    models.Index(
+                        fields=["state", "created_at", "reference", "captured_at"],
+                        name="snipcart_payment_state",
+                    ),
+                    models.Index(fields=["state", "claimed_at"], name="snipcart_payment_claimed"),
+                    models.Index(
+                        fields=["store", "created_at", "reference", "captured_at"],
+                        name="snipcart_payment_store",
+                    ),
+                    models.Index(
+                        fields=["method", "created_at", "reference", "captured_at"],
+                        name="snipcart_payment_method",
+                    ),
+                    models.Index(
+                        fields=["currency", "created_at", "reference", "captured_at"],
+                        name="snipcart_payment_currency",
                     ),
                     models.Index(fields=["resolved_at", "review_reason"], name="snipcart_payment_review"),
                     models.Index(fields=["minor_units", "currency"], name="snipcart_payment_amount"),
@@ -311,18 +344,6 @@ class Migration(migrations.Migration):
                     models.Index(fields=["cart_id"], name="snipcart_payment_cart"),
                     models.Index(fields=["transaction_id"], name="snipcart_payment_transaction"),
                     models.Index(fields=["provider_reference"], name="snipcart_payment_provider"),
-                    models.Index(
-                        fields=[
-                            "captured_at",
-                            "captured_currency",
-                            "captured_minor_units",
-                            "refunded_minor_units",
-                            "store",
-                            "method",
-                            "currency",
-                        ],
-                        name="snipcart_payment_totals",
-                    ),
                 ],
                 "constraints": [
                     models.CheckConstraint(
