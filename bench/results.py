@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+WIDTH = 75
 REMEMBERED = Path(__file__).parent / "results.json"
 
 
@@ -15,7 +16,7 @@ class Row:
     """One measured thing, beside the naive view and the hand-written floor where they do the same.
 
     ``goal`` is a figure or, with ``is_share``, a share of the naive view's figure in the same run. Figures are better when
-    they are smaller, unless ``at_least``.
+    they are smaller, unless ``at_least``. ``note`` says more about it.
     """
 
     what: str
@@ -26,6 +27,7 @@ class Row:
     floor: float | None = None
     is_share: bool = False
     at_least: bool = False
+    note: str = ""
 
     @property
     def wanted(self) -> float:
@@ -50,10 +52,12 @@ class Row:
         others = "".join(
             f"{'' if figure is None else to_text(figure):<9}" for figure in (self.naive, self.floor)
         )
-        return f"{self.what:<58}{f'{sign} {goal}':<17}{to_text(self.ours):<9}{others}{self.unit:<7}{self.verdict}"
+        found = f"{to_text(self.ours):<9}{others}{self.unit:<8}{self.verdict}"
+        note = f", {self.note}" if self.note else ""
+        return f"{self.what:<{WIDTH}}{f'{sign} {goal}':<17}{found}{note}"
 
 
-HEAD = f"{'':<58}{'goal':<17}{'ours':<9}{'naive':<9}{'floor':<9}"
+HEAD = f"{'':<{WIDTH}}{'goal':<17}{'ours':<9}{'naive':<9}{'floor':<9}"
 
 
 def to_text(figure: float) -> str:

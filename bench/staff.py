@@ -38,8 +38,8 @@ def pages(client: Client) -> Iterator[tuple[str, str]]:
         shown = page.context_data["cl"]
         yield f"list of {model}s", address
         yield f"list of {model}s, last page", f"{address}?p={shown.paginator.num_pages}"
-        for what, query in filters(shown):
-            yield f"{what} of {model}s", f"{address}?{urlencode(query)}"
+        for kind, what, query in filters(shown):
+            yield f"{kind} of {model}s by {what}", f"{address}?{urlencode(query)}"
     payments = reverse("admin:snipcart_checkout_payment_changelist")
     for what, typed in texts():
         yield f"search for {what}", f"{payments}?{urlencode({'q': typed})}"
@@ -48,10 +48,10 @@ def pages(client: Client) -> Iterator[tuple[str, str]]:
         "totals of a month",
         reverse("admin:snipcart_checkout_payment_totals") + f"?month={a_payment().captured_at:%Y-%m}",
     )
-    yield "first page of the admin", reverse("admin:index")
+    yield "page that the admin begins with", reverse("admin:index")
 
 
-def filters(shown: Any) -> Iterator[tuple[str, dict[str, str]]]:
+def filters(shown: Any) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Each choice of each filter beside a list, and each two of them."""
     offered = [
         [
@@ -61,10 +61,10 @@ def filters(shown: Any) -> Iterator[tuple[str, dict[str, str]]]:
         for spec in shown.filter_specs
     ]
     for what, query in chain.from_iterable(offered):
-        yield f"filter by {what}", query
+        yield "filter", what, query
     for one, other in combinations(offered, 2):
         for (what, query), (also, more) in product(one, other):
-            yield f"pair by {what}, {also}", {**query, **more}
+            yield "pair", f"{what}, {also}", {**query, **more}
 
 
 def a_payment() -> Any:
