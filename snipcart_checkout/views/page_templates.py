@@ -85,11 +85,12 @@ class _PageTemplate(BackendTemplate):
 
     def render(self, context: Any = None, request: Any = None) -> SafeString:
         whole = RequestContext(request, autoescape=self.backend.engine.autoescape)
-        # A layer of a context refers to the context. Taken off again, so that order and token do not stay until the garbage
-        # collector comes: the layer for changes, which Django begins with, and the page's own.
-        whole.pop()
-        with whole.push(context):
+        whole.push(context)
+        try:
             return self.template.render(whole)
+        finally:
+            # Each layer refers to the context that it is one of: order and token would stay until the garbage collector comes.
+            whole.dicts.clear()
 
 
 def _constants(context: Mapping[str, Any]) -> dict[str, Hashable]:
