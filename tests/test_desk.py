@@ -21,7 +21,7 @@ from snipcart_checkout import services
 from snipcart_checkout.admin.export import REFUND_COLUMNS, safe_cell
 from snipcart_checkout.admin.listing import LedgerPaginator, in_chunks
 from snipcart_checkout.admin.search import find_amount, find_period
-from snipcart_checkout.models import Event, Payment, Refund
+from snipcart_checkout.models import Confirmation, Event, Payment, Refund
 from snipcart_checkout.testing import CheckoutSettings, StandIn
 from tests.support.backends import Provider
 from tests.support.desk import (
@@ -279,6 +279,38 @@ def test_every_filter_that_is_offered_is_allowed(boss: Client) -> None:
         for spec in changes.filter_specs:
             for choice in spec.choices(changes):
                 assert boss.get(url + choice["query_string"]).status_code == 200
+
+
+def test_a_list_in_ascending_order_has_its_keys_in_that_order_too(boss: Client) -> None:
+    moment = at(2026, 11, 3, 12)
+    same = [row(created_at=moment) for _ in range(4)]
+    earlier = row(created_at=moment - datetime.timedelta(hours=1))
+    keys = sorted(payment.pk for payment in same)
+
+    rising = [payment.pk for payment in boss.get(LIST, {"o": "2"}).context["cl"].result_list]
+    falling = [payment.pk for payment in boss.get(LIST, {"o": "-2"}).context["cl"].result_list]
+
+    assert rising == [earlier.pk, *keys]
+    assert falling == rising[::-1]
+
+
+def test_the_address_sorts_a_list_by_no_column_whose_heading_does_not(boss: Client) -> None:
+    made = []
+    for attempts in (2, 9, 5):
+        payment = row()
+        made.append(
+            Confirmation.objects.create(
+                payment=payment,
+                session_key=payment.session_key,
+                outcome="processed",
+                body="{}",
+                attempts=attempts,
+            ).pk
+        )
+
+    for order in ("1", "2", "3", "-3", "4"):
+        shown = boss.get("/admin/snipcart_checkout/confirmation/", {"o": order}).context["cl"]
+        assert [confirmation.pk for confirmation in shown.result_list] == made[::-1]
 
 
 # What staff see.
